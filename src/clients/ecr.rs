@@ -1,0 +1,98 @@
+//! Amazon ECR: repositories and the images in them.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_ecr::Client;
+use aws_sdk_ecr::config::Region;
+use aws_sdk_ecr::types::ImageIdentifier;
+
+use super::aws::{Aws, CallError};
+use crate::domain::environment::Environment;
+use crate::domain::names::{Digest, EcrRepository};
+
+/// The one registry of all environments.
+#[derive(Clone, Debug)]
+pub struct Ecr {
+    client: Client,
+    registry: Option<String>,
+}
+
+/// An image as the registry shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its content address.
+    pub digest: Digest,
+    /// All its tags.
+    pub tags: Vec<String>,
+}
+
+impl Ecr {
+    /// The registry's client.
+    pub fn new(aws: &Aws, environment: &Environment) -> Self {
+        let config = aws_sdk_ecr::config::Builder::from(&aws.config).region(Region::new(environment.ecr_region.clone())).build();
+        Self { client: Client::from_conf(config), registry: environment.ecr_account_id.clone() }
+    }
+
+    /// The addresses of repositories; those that don't exist are left out.
+    ///
+    /// # Errors
+    /// `CallError`.
+    pub async fn addresses(&self, names: &[EcrRepository]) -> Result<BTreeMap<EcrRepository, String>, CallError> {
+        match self.addresses_of(names).await {
+            // One missing repository fails the call for all: ask for each.
+            Err(error) if error.code == "RepositoryNotFoundException" && names.len() > 1 => {
+                let mut found = BTreeMap::new();
+                for name in names {
+                    match self.addresses_of(std::slice::from_ref(name)).await {
+                        Err(error) if error.code == "RepositoryNotFoundException" => {}
+                        one => found.extend(one?),
+                    }
+                }
+                Ok(found)
+            }
+            Err(error) if error.code == "RepositoryNotFoundException" => Ok(BTreeMap::new()),
+            answer => answer,
+        }
+    }
+
+    async fn addresses_of(&self, names: &[EcrRepository]) -> Result<BTreeMap<EcrRepository, String>, CallError> {
+        let mut found = BTreeMap::new();
+        for some in names.chunks(100) {
+            let names = some.iter().map(ToString::to_string).collect();
+            let request = self.client.describe_repositories().set_registry_id(self.registry.clone()).set_repository_names(Some(names));
+            let answer = request.send().await.map_err(|error| CallError::new("DescribeRepositories", &error))?;
+            let pairs = answer.repositories().iter().filter_map(|one| Some((one.repository_name()?, one.repository_uri()?)));
+            found.extend(pairs.map(|(name, uri)| (EcrRepository::from(name), uri.to_owned())));
+        }
+        Ok(found)
+    }
+
+    /// The image behind a tag; none where there is none.
+    ///
+    /// # Errors
+    /// `CallError`.
+    pub async fn by_tag(&self, repository: &EcrRepository, tag: &str) -> Result<Option<Stored>, CallError> {
+        self.image(repository, ImageIdentifier::builder().image_tag(tag).build()).await
+    }
+
+    /// The image of a digest; none where there is none.
+    ///
+    /// # Errors
+    /// `CallError`.
+    pub async fn by_digest(&self, repository: &EcrRepository, digest: &Digest) -> Result<Option<Stored>, CallError> {
+        self.image(repository, ImageIdentifier::builder().image_digest(digest.as_str()).build()).await
+    }
+
+    async fn image(&self, repository: &EcrRepository, id: ImageIdentifier) -> Result<Option<Stored>, CallError> {
+        let request = self.client.describe_images().set_registry_id(self.registry.clone());
+        let sent = request.repository_name(repository.as_str()).image_ids(id).send().await;
+        match sent.map_err(|error| CallError::new("DescribeImages", &error)) {
+            Ok(answer) => Ok(answer
+                .image_details()
+                .first()
+                .and_then(|detail| Some(Stored { digest: Digest::from(detail.image_digest()?), tags: detail.image_tags().to_vec() }))),
+            Err(error) if error.code == "ImageNotFoundException" => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

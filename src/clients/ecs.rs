@@ -1,0 +1,185 @@
+//! Amazon ECS. Task definitions travel as raw JSON both ways; everything else through the typed SDK.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_sdk_ecs::Client;
+use aws_sdk_ecs::config::ConfigBag;
+use aws_sdk_ecs::config::RuntimeComponents;
+use aws_sdk_ecs::config::interceptors::AfterDeserializationInterceptorContextRef;
+use aws_sdk_ecs::config::retry::RetryConfig;
+use aws_sdk_ecs::error::BoxError;
+use aws_sdk_ecs::types::{DesiredStatus, TaskDefinitionField};
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_types::body::SdkBody;
+use serde_json::Value;
+
+use super::aws::{Aws, CallError, FreshCredentials};
+use super::ecs_view;
+pub use super::ecs_view::nothing;
+use crate::domain::names::{DefinitionArn, EcsServiceName};
+use crate::domain::rollout::{ServiceView, Task};
+use crate::domain::task_definition::{DefinitionError, TaskDefinition};
+
+/// `DescribeServices` takes ten names.
+pub const SERVICES_AT_ONCE: usize = 10;
+const TASKS_AT_ONCE: usize = 100;
+
+/// One cluster.
+#[derive(Clone, Debug)]
+pub struct Ecs {
+    client: Client,
+    cluster: String,
+}
+
+/// How a service is set in motion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Update {
+    /// To a definition.
+    To(DefinitionArn),
+    /// Once more with the one it has.
+    Again,
+}
+
+/// Why a definition could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The call failed.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The answer is no definition.
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+}
+
+impl Ecs {
+    /// The cluster's client.
+    pub fn new(aws: &Aws, cluster: &str) -> Self {
+        let config = aws_sdk_ecs::config::Builder::from(&aws.config).retry_classifier(FreshCredentials).build();
+        Self { client: Client::from_conf(config), cluster: cluster.to_owned() }
+    }
+
+    /// At most ten services; those that don't exist are left out.
+    ///
+    /// # Errors
+    /// `CallError` when the call fails, as for a cluster that doesn't exist.
+    pub async fn services(&self, names: &[EcsServiceName]) -> Result<Vec<ServiceView>, CallError> {
+        let names = names.iter().map(ToString::to_string).collect();
+        let request = self.client.describe_services().cluster(&self.cluster).set_services(Some(names));
+        let answer = request.send().await.map_err(|error| CallError::new("DescribeServices", &error))?;
+        Ok(answer.services().iter().map(ecs_view::service).collect())
+    }
+
+    /// One revision, with its tags, as ECS returned it.
+    ///
+    /// # Errors
+    /// `ReadError`.
+    pub async fn definition(&self, arn: &DefinitionArn) -> Result<TaskDefinition, ReadError> {
+        let body = RawBody::default();
+        let request = self.client.describe_task_definition().task_definition(arn.as_str()).include(TaskDefinitionField::Tags);
+        let sent = request.customize().interceptor(body.clone()).send().await;
+        sent.map_err(|error| CallError::new("DescribeTaskDefinition", &error))?;
+        let answer: Value = serde_json::from_slice(&body.take()).unwrap_or_default();
+        Ok(TaskDefinition::from_answer(&answer)?)
+    }
+
+    /// Registers a request exactly as it is.
+    ///
+    /// # Errors
+    /// `CallError`.
+    pub async fn register(&self, request: &Value) -> Result<DefinitionArn, CallError> {
+        let body = request.to_string();
+        let family = request["family"].as_str().unwrap_or_default();
+        // The typed request only opens the way; its body is replaced before it is signed.
+        let sent = self.client.register_task_definition().family(family).set_container_definitions(Some(Vec::new()));
+        let sent = sent.customize().mutate_request(move |http| {
+            http.headers_mut().insert("content-length", body.len().to_string());
+            *http.body_mut() = SdkBody::from(body.as_str());
+        });
+        let answer = sent.send().await.map_err(|error| CallError::new("RegisterTaskDefinition", &error))?;
+        let arn = answer.task_definition().and_then(|definition| definition.task_definition_arn()).unwrap_or_default();
+        Ok(DefinitionArn::from(arn))
+    }
+
+    /// Updates a service, once: a lost answer is not repeated here, because a forced update would start twice.
+    ///
+    /// # Errors
+    /// `CallError`; `NoAnswer` leaves open whether it happened.
+    pub async fn update(&self, service: &EcsServiceName, update: &Update) -> Result<ServiceView, CallError> {
+        let request = self.client.update_service().cluster(&self.cluster).service(service.as_str());
+        let request = match update {
+            Update::To(definition) => request.task_definition(definition.as_str()),
+            Update::Again => request.force_new_deployment(true),
+        };
+        let once = aws_sdk_ecs::config::Builder::default().retry_config(RetryConfig::disabled());
+        let mut waited = 0;
+        loop {
+            let sent = request.clone().customize().config_override(once.clone()).send().await;
+            match sent.map_err(|error| CallError::new("UpdateService", &error)) {
+                Ok(answer) => return Ok(answer.service().map(ecs_view::service).unwrap_or_else(|| nothing(service))),
+                // Throttled means: not done. 5 a second are documented, so a short wait does.
+                Err(error) if waited < 6 && error.code.starts_with("Throttling") => {
+                    tokio::time::sleep(Duration::from_millis((300 << waited) + fastrand::u64(..300))).await;
+                    waited += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The tasks of a service: those that run, and on demand those that ended within the hour that ECS keeps them.
+    ///
+    /// # Errors
+    /// `CallError`.
+    pub async fn tasks(&self, service: &EcsServiceName, ended_too: bool) -> Result<Vec<Task>, CallError> {
+        let ended = async { if ended_too { self.task_arns(service, DesiredStatus::Stopped).await } else { Ok(Vec::new()) } };
+        let (running, ended) = tokio::join!(self.task_arns(service, DesiredStatus::Running), ended);
+        let mut arns = running?;
+        arns.extend(ended?);
+        let mut tasks = Vec::with_capacity(arns.len());
+        for some in arns.chunks(TASKS_AT_ONCE) {
+            let request = self.client.describe_tasks().cluster(&self.cluster).set_tasks(Some(some.to_vec()));
+            let answer = request.send().await.map_err(|error| CallError::new("DescribeTasks", &error))?;
+            tasks.extend(answer.tasks().iter().map(ecs_view::task));
+        }
+        Ok(tasks)
+    }
+
+    async fn task_arns(&self, service: &EcsServiceName, status: DesiredStatus) -> Result<Vec<String>, CallError> {
+        let request = self.client.list_tasks().cluster(&self.cluster).service_name(service.as_str()).desired_status(status);
+        let mut pages = request.into_paginator().send();
+        let mut arns = Vec::new();
+        while let Some(page) = pages.next().await {
+            arns.extend(page.map_err(|error| CallError::new("ListTasks", &error))?.task_arns.unwrap_or_default());
+        }
+        Ok(arns)
+    }
+}
+
+/// Keeps the body of an answer as it came.
+#[derive(Clone, Debug, Default)]
+struct RawBody(Arc<Mutex<Vec<u8>>>);
+
+impl RawBody {
+    fn take(&self) -> Vec<u8> {
+        self.0.lock().map(|mut body| std::mem::take(&mut *body)).unwrap_or_default()
+    }
+}
+
+impl Intercept for RawBody {
+    fn name(&self) -> &'static str {
+        "raw body"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let (Some(bytes), Ok(mut body)) = (context.response().body().bytes(), self.0.lock()) {
+            *body = bytes.to_vec();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,15 @@
+//! The edge: one file for each outside party, each speaking domain types. The seam for tests is the HTTP endpoint.
+
+pub mod aws;
+pub mod clock;
+pub mod console;
+pub mod ecr;
+pub mod ecs;
+mod ecs_view;
+pub mod elb;
+pub mod endpoint;
+pub mod http;
+pub mod oidc;
+pub mod role;
+pub mod secrets;
+pub mod slack;

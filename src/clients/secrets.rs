@@ -1,0 +1,48 @@
+//! AWS Secrets Manager: that a secret is there and can be read. Its value is never asked for.
+
+use aws_sdk_secretsmanager::Client;
+
+use super::aws::{Aws, CallError};
+
+/// The account's secrets.
+#[derive(Clone, Debug)]
+pub struct SecretsManager {
+    client: Client,
+}
+
+/// What is known of a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    /// Its full ARN, with the six characters that ECS wants.
+    pub arn: String,
+    /// It is to be deleted.
+    pub is_deleted: bool,
+    /// It has a current value.
+    pub has_value: bool,
+}
+
+impl SecretsManager {
+    /// The client.
+    pub fn new(aws: &Aws) -> Self {
+        Self { client: Client::new(&aws.config) }
+    }
+
+    /// A secret by name or ARN; none where there is none.
+    ///
+    /// # Errors
+    /// `CallError`.
+    pub async fn describe(&self, id: &str) -> Result<Option<Described>, CallError> {
+        let sent = self.client.describe_secret().secret_id(id).send().await;
+        match sent.map_err(|error| CallError::new("DescribeSecret", &error)) {
+            Ok(answer) => Ok(Some(Described {
+                arn: answer.arn().unwrap_or(id).to_owned(),
+                is_deleted: answer.deleted_date().is_some(),
+                has_value: answer
+                    .version_ids_to_stages()
+                    .is_some_and(|versions| versions.values().flatten().any(|stage| stage == "AWSCURRENT")),
+            })),
+            Err(error) if error.code == "ResourceNotFoundException" => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Flags, variables, YAML and dotenv in; one sound `Request` out, or every problem at once. Nothing is contacted here.
+
+mod dotenv;
+pub mod env;
+mod fields;
+pub mod inputs;
+pub mod problem;
+pub mod runner;
+mod services;
+pub mod settings;
+mod value;
+mod yaml;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use inputs::Inputs;
+use problem::Problem;
+use runner::Runner;
+use settings::Settings;
+
+pub use value::Shape;
+
+use crate::domain::environment::Environment;
+use crate::domain::graph::Graph;
+use crate::domain::names::ServiceName;
+use crate::domain::scope::{self, Asked, Scope};
+use crate::domain::service::{HealthTarget, Service};
+use crate::domain::tag::{ReleaseTag, TABLE};
+
+/// What the binary is asked to do. Commands that a later version brings are refused, not pretended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// The whole story.
+    Run,
+    /// Prints what `run` would do.
+    Plan,
+    /// The rest of `run` once the images exist.
+    Deploy,
+    /// Health checks of the services in scope.
+    Smoke,
+}
+
+/// The commands by name.
+pub const COMMANDS: &[(&str, Command)] =
+    &[("run", Command::Run), ("plan", Command::Plan), ("deploy", Command::Deploy), ("smoke", Command::Smoke)];
+
+/// Tokens, to be masked before first use.
+#[derive(Clone, Default)]
+pub struct Tokens {
+    /// Slack's bot token.
+    pub slack: Option<String>,
+    /// Everything that must never be seen.
+    pub all: Vec<String>,
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Tokens({} masked)", self.all.len())
+    }
+}
+
+/// An earlier job's Slack message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlackMessage {
+    /// The channel's id.
+    pub channel: String,
+    /// The message's timestamp, its name.
+    pub ts: String,
+}
+
+/// A sound request.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What to do.
+    pub command: Command,
+    /// The release; only `smoke` does without.
+    pub tag: Option<ReleaseTag>,
+    /// Where.
+    pub environment: Environment,
+    /// Every service that is described.
+    pub services: BTreeMap<ServiceName, Service>,
+    /// Their order.
+    pub graph: Graph,
+    /// Those that this run is about.
+    pub scope: Scope,
+    /// Print the plan and stop.
+    pub dry_run: bool,
+    /// Deploy unchanged services too.
+    pub force: bool,
+    /// Don't ask for health and version.
+    pub skip_smoke: bool,
+    /// An earlier job's message to carry on.
+    pub slack_message: Option<SlackMessage>,
+    /// Secrets.
+    pub tokens: Tokens,
+    /// What the runner told.
+    pub runner: Runner,
+}
+
+impl Request {
+    /// The tag as it is written, empty where there is none.
+    pub fn tag_text(&self) -> String {
+        self.tag.as_ref().map(ToString::to_string).unwrap_or_default()
+    }
+}
+
+/// The outcome of reading everything, together with what is needed to report a refusal.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The request, or every problem, sorted.
+    pub request: Result<Box<Request>, Vec<Problem>>,
+    /// What the runner told.
+    pub runner: Runner,
+    /// Secrets that must not appear even in a refusal.
+    pub secrets: Vec<String>,
+}
+
+/// Reads flags, variables and files.
+pub fn load(flags: &BTreeMap<String, String>, variables: &BTreeMap<String, String>) -> Loaded {
+    let runner = Runner::read(variables);
+    let inputs = Inputs::read(flags, variables);
+    let mut secrets: Vec<String> = inputs.tokens().map(str::to_owned).collect();
+    secrets.extend(runner.oidc().map(|oidc| oidc.token));
+    let mut problems = Vec::new();
+    let request = read(&inputs, &runner, variables, &secrets, &mut problems);
+    problems.sort();
+    problems.dedup();
+    let request = request.filter(|_| problems.is_empty()).map(Box::new).ok_or(problems);
+    Loaded { request, runner, secrets }
+}
+
+fn read(
+    inputs: &Inputs,
+    runner: &Runner,
+    variables: &BTreeMap<String, String>,
+    secrets: &[String],
+    problems: &mut Vec<Problem>,
+) -> Option<Request> {
+    let command = inputs::choice("command", inputs.text("command").unwrap_or("run"), COMMANDS, problems);
+    let folder = inputs.text("config-dir").map_or_else(|| runner.default_config_folder(), PathBuf::from);
+    let read = services::read_folder(&folder, problems);
+    let graph = services::graph(&read, problems);
+    let release = release(inputs, runner, command == Some(Command::Smoke), problems);
+    let mut settings = match &release {
+        Some((_, name)) if folder.is_dir() => settings::read_file(&folder, name, problems),
+        _ => Settings::default(),
+    };
+    settings::merge(&mut settings, &inputs.over_settings(), variables, problems);
+    let dry_run = inputs.boolean("dry-run", problems);
+    let force = inputs.boolean("force", problems);
+    let skip_smoke = inputs.boolean("skip-smoke", problems);
+    let _ = (inputs.boolean("skip-e2e", problems), inputs.boolean("allow-older", problems));
+    let (tag, name) = release?;
+    let environment = settings::environment(&name, &settings, problems);
+    let services: BTreeMap<ServiceName, Service> = read.services.iter().map(|(name, read)| (name.clone(), read.service.clone())).collect();
+    let scope = if read.is_whole() { find_scope(inputs, runner, &environment, &services, problems) } else { Scope::default() };
+    if settings.is_found {
+        check_services(&read, &environment, &scope, skip_smoke, problems);
+    }
+    let message = inputs.text("slack-channel").zip(inputs.text("slack-ts"));
+    Some(Request {
+        command: command?,
+        tag,
+        environment,
+        services,
+        graph,
+        scope,
+        dry_run,
+        force,
+        skip_smoke,
+        slack_message: message.map(|(channel, ts)| SlackMessage { channel: channel.to_owned(), ts: ts.to_owned() }),
+        tokens: Tokens { slack: inputs.text("slack-bot-token").map(str::to_owned), all: secrets.to_vec() },
+        runner: runner.clone(),
+    })
+}
+
+/// The tag and the environment that it means, or that was asked for (CONTRACT 3).
+fn release(inputs: &Inputs, runner: &Runner, may_lack_tag: bool, problems: &mut Vec<Problem>) -> Option<(Option<ReleaseTag>, String)> {
+    let Some(text) = inputs.text("tag").or_else(|| runner.pushed_tag()) else {
+        if let Some(asked) = inputs.text("environment").filter(|asked| may_lack_tag && is_environment_name(asked)) {
+            return Some((None, asked.to_owned()));
+        }
+        problems.push(Problem::input("tag", "is missing: push a tag, or name the release, as in `tag: v2.16.0-dev`"));
+        return None;
+    };
+    let tag = ReleaseTag::parse(text).map_err(|error| problems.push(Problem::input("tag", format!("{error}\n{TABLE}")))).ok()?;
+    let Some(asked) = inputs.text("environment") else {
+        let meant = tag.environment().map_err(|error| problems.push(Problem::input("tag", format!("{error}\n{TABLE}")))).ok()?;
+        return Some((Some(tag), meant.to_owned()));
+    };
+    if !is_environment_name(asked) {
+        problems.push(Problem::input("environment", format!("`{asked}` is no environment's name: no slashes, no dots")));
+        return None;
+    }
+    // Environments beyond the three take any valid tag.
+    let convention = ["dev", "staging", "prod"].contains(&asked);
+    match tag.environment() {
+        Ok(meant) if convention && meant != asked => {
+            problems.push(Problem::input(
+                "environment",
+                format!("is `{asked}`, but tag `{tag}` means `{meant}`: correct one of them\n{TABLE}"),
+            ));
+            None
+        }
+        Err(error) if convention => {
+            problems.push(Problem::input("tag", format!("{error}\n{TABLE}")));
+            None
+        }
+        _ => Some((Some(tag), asked.to_owned())),
+    }
+}
+
+/// A name, not a path out of `environments/`.
+fn is_environment_name(name: &str) -> bool {
+    !name.contains(['/', '\\', '.'])
+}
+
+fn find_scope(
+    inputs: &Inputs,
+    runner: &Runner,
+    environment: &Environment,
+    services: &BTreeMap<ServiceName, Service>,
+    problems: &mut Vec<Problem>,
+) -> Scope {
+    let (wanted, skip) = (inputs.list("services"), inputs.list("skip"));
+    let asked = Asked {
+        services: &wanted,
+        skip: &skip,
+        repository: runner.repository(),
+        owner: &environment.github_owner,
+        orchestrator: &environment.orchestrator,
+    };
+    scope::find(&asked, services).unwrap_or_else(|messages| {
+        problems.extend(messages.into_iter().map(|message| match message.strip_prefix("input `skip`: ") {
+            Some(rest) => Problem::input("skip", rest),
+            None => Problem::input("services", message.strip_prefix("input `services`: ").unwrap_or(&message)),
+        }));
+        Scope::default()
+    })
+}
+
+/// What a service needs of its environment: values for its `config`, and a base for its health's path.
+fn check_services(folder: &services::Folder, environment: &Environment, scope: &Scope, skip_smoke: bool, problems: &mut Vec<Problem>) {
+    let path = format!("environments/{}.env", environment.name);
+    let known: BTreeSet<&str> = environment.values.keys().map(String::as_str).collect();
+    for read in folder.services.values() {
+        let missing = read.service.config.iter().zip(&read.config_lines).filter(|(key, _)| !known.contains(key.as_str()));
+        for (key, line) in missing {
+            problems.push(Problem::at(&read.path, *line, format!("`config` names `{key}`, which {path} does not set")));
+        }
+        let has_path = matches!(&read.service.health, Some(health) if matches!(health.target, HealthTarget::Path(_)));
+        if has_path && !skip_smoke && environment.base_url.is_none() && scope.included.contains(&read.service.name) {
+            let message =
+                format!("`health.path` has nothing to be joined with: set DEPLOY_BASE_URL in {path}, give `health.url`, or set skip-smoke");
+            problems.push(Problem::at(&read.path, read.health_line, message));
+        }
+    }
+}

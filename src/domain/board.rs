@@ -1,0 +1,225 @@
+//! The release as it goes: a row a service, who may start, and what it all came to. Everyone who reports reads this one value.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::graph::Graph;
+use super::names::ServiceName;
+use super::outcome::{End, Failure, FailureKind, Verdict, verdict};
+use super::plan::{Action, Plan, PlannedService, Side, Start};
+
+/// Where a service stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Not begun: waits for what it needs.
+    Waiting,
+    /// Its definition is registered and the update sent.
+    Starting,
+    /// ECS rolls it out.
+    Rolling {
+        /// Tasks of our deployment that run.
+        running: u32,
+        /// Tasks that the service wants.
+        desired: u32,
+    },
+    /// Healthy; its smoke test goes on.
+    Smoke,
+    /// Healthy and well; old tasks drain.
+    Draining,
+    /// ECS is on its way back.
+    RollingBack,
+    /// Ended.
+    Done(End),
+}
+
+impl State {
+    /// What needs this service may start.
+    fn opens_the_way(&self) -> bool {
+        matches!(self, Self::Draining | Self::Done(End::Deployed | End::Unchanged | End::Skipped))
+    }
+
+    /// What needs this service never starts.
+    fn bars_the_way(&self) -> bool {
+        matches!(self, Self::RollingBack | Self::Done(End::Failed(_) | End::Blocked { .. } | End::NotBegun | End::LeftInFlight))
+    }
+
+    /// Begun and not ended.
+    pub fn is_in_flight(&self) -> bool {
+        matches!(self, Self::Starting | Self::Rolling { .. } | Self::Smoke | Self::Draining | Self::RollingBack)
+    }
+}
+
+/// A service's row. Times count from the start of the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Which.
+    pub name: ServiceName,
+    /// What was planned.
+    pub action: Action,
+    /// Why.
+    pub reason: String,
+    /// What ran.
+    pub from: Side,
+    /// What is to run.
+    pub to: Side,
+    /// Where it stands.
+    pub state: State,
+    /// When its update began.
+    pub started: Option<Duration>,
+    /// When it let others start.
+    pub opened: Option<Duration>,
+    /// When it ended.
+    pub ended: Option<Duration>,
+    /// Linked from failures.
+    pub runbook: Option<String>,
+}
+
+/// All rows, in dependency order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Board {
+    rows: Vec<Row>,
+    graph: Graph,
+    first_failure: Option<FailureKind>,
+    cancelled: bool,
+}
+
+impl Board {
+    /// The board before anything began.
+    pub fn new(plan: &Plan, graph: &Graph, runbooks: &BTreeMap<ServiceName, String>) -> Self {
+        let rows = plan.services.iter().map(|service| row(service, runbooks.get(&service.name))).collect();
+        Self { rows, graph: graph.clone(), first_failure: None, cancelled: false }
+    }
+
+    /// The rows.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// One row.
+    pub fn row(&self, name: &ServiceName) -> Option<&Row> {
+        self.rows.iter().find(|row| row.name == *name)
+    }
+
+    fn state(&self, name: &ServiceName) -> Option<&State> {
+        self.row(name).map(|row| &row.state)
+    }
+
+    /// The services whose turn it is: they wait, and everything they need is healthy and well. What is needed but not on
+    /// the board was found steady before the run began.
+    pub fn ready(&self) -> Vec<ServiceName> {
+        if self.cancelled {
+            return Vec::new();
+        }
+        let is_open = |need: &ServiceName| self.state(need).is_none_or(State::opens_the_way);
+        let waiting = self.rows.iter().filter(|row| row.state == State::Waiting);
+        waiting.filter(|row| self.graph.all_needs(&row.name).iter().all(is_open)).map(|row| row.name.clone()).collect()
+    }
+
+    /// Moves one service, and ends those that can no longer start because of it.
+    pub fn advance(&mut self, name: &ServiceName, state: State, now: Duration) {
+        if let State::Done(End::Failed(failure)) = &state {
+            self.first_failure.get_or_insert(failure.kind.clone());
+        }
+        if let Some(row) = self.rows.iter_mut().find(|row| row.name == *name) {
+            row.started = row.started.or(state.is_in_flight().then_some(now));
+            row.opened = row.opened.or(state.opens_the_way().then_some(now));
+            row.ended = matches!(state, State::Done(_)).then_some(now);
+            row.state = state;
+        }
+        self.block(now);
+    }
+
+    /// Begins nothing more: what waits is not begun, what is in flight is left to ECS.
+    pub fn cancel(&mut self, now: Duration) {
+        self.cancelled = true;
+        for row in &mut self.rows {
+            let end = match &row.state {
+                State::Waiting => End::NotBegun,
+                state if state.is_in_flight() => End::LeftInFlight,
+                _ => continue,
+            };
+            row.state = State::Done(end);
+            row.ended = Some(now);
+        }
+    }
+
+    fn block(&mut self, now: Duration) {
+        let blocked: Vec<(ServiceName, ServiceName)> = self
+            .rows
+            .iter()
+            .filter(|row| row.state == State::Waiting)
+            .filter_map(|row| self.barrier(&row.name).map(|by| (row.name.clone(), by)))
+            .collect();
+        for (name, by) in blocked {
+            for row in self.rows.iter_mut().filter(|row| row.name == name) {
+                row.state = State::Done(End::Blocked { by: by.clone() });
+                row.ended = Some(now);
+            }
+        }
+    }
+
+    /// The failed service behind a wait, not another one that is blocked itself.
+    fn barrier(&self, name: &ServiceName) -> Option<ServiceName> {
+        let needs = self.graph.all_needs(name);
+        let failed = |need: &&ServiceName| {
+            self.state(need).is_some_and(|state| state.bars_the_way() && !matches!(state, State::Done(End::Blocked { .. })))
+        };
+        needs.iter().find(failed).cloned()
+    }
+
+    /// Nothing waits and nothing is in flight.
+    pub fn is_done(&self) -> bool {
+        self.rows.iter().all(|row| matches!(row.state, State::Done(_)))
+    }
+
+    /// How each service ended, so far.
+    pub fn ends(&self) -> impl Iterator<Item = (&Row, &End)> {
+        self.rows.iter().filter_map(|row| if let State::Done(end) = &row.state { Some((row, end)) } else { None })
+    }
+
+    /// The failures, in dependency order.
+    pub fn failures(&self) -> impl Iterator<Item = (&Row, &Failure)> {
+        self.ends().filter_map(|(row, end)| if let End::Failed(failure) = end { Some((row, failure)) } else { None })
+    }
+
+    /// What the run came to.
+    pub fn verdict(&self) -> Verdict {
+        verdict(self.ends().map(|(_, end)| end), self.first_failure.as_ref(), self.cancelled)
+    }
+
+    /// The longest chain of this run, as it was: along needs until they opened the way, the last service to its end.
+    pub fn critical_path(&self) -> (Vec<ServiceName>, Duration) {
+        let span = |name: &ServiceName, end: fn(&Row) -> Option<Duration>| {
+            let row = self.row(name)?;
+            Some(end(row)?.saturating_sub(row.started?).as_secs_f64())
+        };
+        let (path, seconds) =
+            self.graph.critical_path(|name| span(name, |row| row.opened).unwrap_or(0.0), |name| span(name, |row| row.ended).unwrap_or(0.0));
+        let path = path.into_iter().filter(|name| self.row(name).is_some_and(|row| row.started.is_some())).collect();
+        (path, Duration::from_secs_f64(seconds))
+    }
+}
+
+fn row(service: &PlannedService, runbook: Option<&String>) -> Row {
+    let state = match (service.action, &service.start) {
+        (Action::Skip, _) => State::Done(End::Skipped),
+        (_, Start::Nothing) => State::Done(End::Unchanged),
+        _ => State::Waiting,
+    };
+    Row {
+        name: service.name.clone(),
+        action: service.action,
+        reason: service.reason.clone(),
+        from: service.from.clone(),
+        to: service.to.clone(),
+        state,
+        started: None,
+        opened: None,
+        ended: None,
+        runbook: runbook.cloned(),
+    }
+}
+
+#[cfg(test)]
+#[path = "board_tests.rs"]
+mod tests;

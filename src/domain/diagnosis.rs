@@ -1,0 +1,77 @@
+//! From ECS's words to what a person can do about it. The words are those of facts seen in production.
+
+/// A text that ECS is known to use, and what to do.
+const KNOWN: &[(&str, &str)] = &[
+    (
+        "descriptor matching platform",
+        "the image was built for another CPU: build it for the platform of the task definition's runtimePlatform",
+    ),
+    ("pull rate limit", "Docker Hub limits pulls: copy the image to ECR"),
+    ("toomanyrequests", "Docker Hub limits pulls: copy the image to ECR"),
+    ("insufficient_scope", "the image name lacks the ECR host, or names a private repository: correct the task definition's image"),
+    ("failed to resolve ref", "the image is not in the repository: check that its push succeeded, and its account and region"),
+    (
+        "CannotPullContainerError",
+        "the image can't be pulled: check that it exists, and the network path to ECR (NAT, or endpoints ecr.api, ecr.dkr and s3)",
+    ),
+    ("staging label: AWSCURRENT", "the secret has no current value: put one with `aws secretsmanager put-secret-value`"),
+    ("invalid character", "a JSON key of a secret was asked for, but the secret's value is not JSON"),
+    (
+        "unable to pull secrets or registry auth",
+        "the execution role may not read a secret, or has no route to Secrets Manager: check its policy and the subnets",
+    ),
+    ("failed to initialize logging driver", "the log group is missing, or there is no route to CloudWatch Logs"),
+    ("OutOfMemory", "it ran out of memory: raise the container's or the task's memory"),
+    (
+        "ELB health checks",
+        "the load balancer got no good answer: check path, port and success codes of the target group, and the grace period",
+    ),
+    (
+        "is unhealthy in (target-group",
+        "the load balancer got no good answer: check path, port and success codes of the target group, and the grace period",
+    ),
+    ("container health checks", "the container's health check failed: run its command in the image, and check startPeriod"),
+    ("no container instance met", "no instance of the cluster has room: check CPU, memory and ports"),
+    ("Capacity is unavailable", "AWS has no capacity there now: try again later, or allow other zones"),
+    ("reached the limit on the number of", "an account limit is reached: raise the Fargate quota"),
+    ("unable to assume the role", "the task or execution role can't be assumed: check its trust policy"),
+    (
+        "minimumHealthyPercent or maximumPercent",
+        "the deployment configuration leaves no room: raise maximumPercent or lower minimumHealthyPercent",
+    ),
+    ("Your Spot Task was interrupted", "AWS took the Spot capacity back: not the release's fault, run it again"),
+    ("alarm detected", "a CloudWatch alarm of the service went off: look at the alarm"),
+    ("Essential container in task exited", "the program ended: read its log, and its exit code above"),
+];
+
+/// What to do about the first of these texts that is known; the earlier entries of the table know more.
+pub fn hint<'a>(texts: impl IntoIterator<Item = &'a str>) -> Option<&'static str> {
+    let texts: Vec<&str> = texts.into_iter().collect();
+    KNOWN.iter().find(|(words, _)| texts.iter().any(|text| text.contains(words))).map(|(_, advice)| *advice)
+}
+
+/// What an exit code usually means.
+pub fn exit_code_meaning(code: i32) -> Option<&'static str> {
+    Some(match code {
+        126 => "the command can't be executed",
+        127 => "the command was not found",
+        137 => "killed (SIGKILL): out of memory, or too slow to stop",
+        139 => "segmentation fault",
+        143 => "terminated (SIGTERM)",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_telling_text_wins() {
+        let texts = ["Essential container in task exited", "OutOfMemoryError: Container killed due to memory usage"];
+        assert!(hint(texts).is_some_and(|advice| advice.contains("memory")));
+        let pull = ["CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to resolve ref r: not found"];
+        assert!(hint(pull).is_some_and(|advice| advice.contains("not in the repository")));
+        assert_eq!(hint(["all is well"]), None);
+    }
+}

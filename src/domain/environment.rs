@@ -1,0 +1,39 @@
+//! An environment, as `environments/<env>.env` and the variables over it describe it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Where and how a release is deployed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Environment {
+    /// `dev`, `staging`, `prod` or another file's name.
+    pub name: String,
+    /// The AWS region.
+    pub region: String,
+    /// The ECS cluster.
+    pub cluster: String,
+    /// The role that is assumed with the runner's OIDC token.
+    pub role_arn: Option<String>,
+    /// Any other account is refused.
+    pub account_id: Option<String>,
+    /// The account of the one registry; the role's own where none is given.
+    pub ecr_account_id: Option<String>,
+    /// The region of the one registry.
+    pub ecr_region: String,
+    /// The organisation on GitHub.
+    pub github_owner: String,
+    /// The repository from which all services are deployed.
+    pub orchestrator: String,
+    /// Joined with `health.path` for smoke tests.
+    pub base_url: Option<String>,
+    /// How long a service may take to answer well.
+    pub smoke_timeout: Duration,
+    /// How long one service's deployment may take.
+    pub timeout: Duration,
+    /// The time between two looks at what is in flight.
+    pub poll: Duration,
+    /// Where the release's message appears.
+    pub slack_channel: String,
+    /// Non-secret configuration for services.
+    pub values: BTreeMap<String, String>,
+}

@@ -1,0 +1,16 @@
+//! The rules of a release: pure. No I/O, no clock, no async, no SDK types.
+
+pub mod board;
+pub mod credential;
+pub mod diagnosis;
+pub mod environment;
+pub mod graph;
+pub mod names;
+pub mod outcome;
+pub mod plan;
+pub mod rollout;
+pub mod scope;
+pub mod service;
+pub mod smoke;
+pub mod tag;
+pub mod task_definition;

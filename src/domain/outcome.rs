@@ -1,0 +1,212 @@
+//! How a run ended: for each service, and as a whole (CONTRACT 6, 7).
+
+use serde::Serialize;
+
+use super::names::{DeploymentId, ServiceName};
+
+/// Documented exit codes (CONTRACT 7).
+pub mod exit {
+    /// Done, or nothing to do.
+    pub const SUCCESS: u8 = 0;
+    /// A deployment failed.
+    pub const DEPLOYMENT: u8 = 1;
+    /// Configuration or usage.
+    pub const USAGE: u8 = 2;
+    /// Credentials, permissions, missing resources.
+    pub const REFUSED: u8 = 3;
+    /// Another deployment took its place.
+    pub const SUPERSEDED: u8 = 4;
+    /// A smoke test failed.
+    pub const SMOKE: u8 = 5;
+    /// An image is missing, or its build failed.
+    pub const IMAGE: u8 = 7;
+    /// SIGINT or SIGTERM.
+    pub const CANCELLED: u8 = 130;
+}
+
+/// The run's result, as the output says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunResult {
+    /// Everything runs.
+    Success,
+    /// Nothing was to do.
+    Unchanged,
+    /// A deployment failed, and something of this release runs or may run.
+    Failed,
+    /// A deployment failed, and everything runs as before.
+    RolledBack,
+    /// Nothing was begun.
+    Refused,
+    /// Another deployment took a service's place.
+    Superseded,
+    /// Interrupted.
+    Cancelled,
+}
+
+impl RunResult {
+    /// The output's text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Unchanged => "unchanged",
+            Self::Failed => "failed",
+            Self::RolledBack => "rolled-back",
+            Self::Refused => "refused",
+            Self::Superseded => "superseded",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// What went wrong with a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// ECS went back to what ran before.
+    RolledBack,
+    /// ECS gave up and stayed where it was.
+    Failed,
+    /// Its tasks keep ending.
+    CrashLoop,
+    /// Another deployment took its place.
+    Superseded {
+        /// Which, where it is known.
+        by: Option<DeploymentId>,
+    },
+    /// The time was over.
+    TimedOut,
+    /// It runs, but doesn't answer as it should.
+    Smoke,
+    /// ECS refused the update itself, or the service is gone.
+    Update,
+    /// It could no longer be observed: credentials or permissions ended under way.
+    Unwatched,
+}
+
+impl FailureKind {
+    /// The code of a run whose first cause this is.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Superseded { .. } => exit::SUPERSEDED,
+            Self::Smoke => exit::SMOKE,
+            Self::RolledBack | Self::Failed | Self::CrashLoop | Self::TimedOut | Self::Update | Self::Unwatched => exit::DEPLOYMENT,
+        }
+    }
+}
+
+/// What runs of a service after its failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunsNow {
+    /// What ran before.
+    Before,
+    /// This release.
+    New,
+    /// Both, or neither: ECS still moves or stopped half-way.
+    Mixed,
+    /// What someone else deployed.
+    Others,
+}
+
+/// A failed service, with everything that a person needs at three in the morning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What.
+    pub kind: FailureKind,
+    /// Why: one sentence.
+    pub reason: String,
+    /// Why, in detail: events, ended tasks.
+    pub details: Vec<String>,
+    /// What to do about it.
+    pub hint: String,
+    /// What runs.
+    pub runs_now: RunsNow,
+}
+
+/// The end of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// This run's change runs.
+    Deployed,
+    /// Left alone.
+    Unchanged,
+    /// Left out by `skip`.
+    Skipped,
+    /// Failed.
+    Failed(Failure),
+    /// Never begun, because of another one.
+    Blocked {
+        /// Which.
+        by: ServiceName,
+    },
+    /// Never begun: the run was interrupted.
+    NotBegun,
+    /// Begun, then the run was interrupted: ECS goes on.
+    LeftInFlight,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// In one word.
+    pub result: RunResult,
+    /// For the shell.
+    pub exit_code: u8,
+}
+
+/// The run's verdict: the first failure decides the code.
+pub fn verdict<'a>(ends: impl IntoIterator<Item = &'a End>, first_failure: Option<&FailureKind>, cancelled: bool) -> Verdict {
+    let ends: Vec<&End> = ends.into_iter().collect();
+    let deployed = ends.iter().any(|end| matches!(end, End::Deployed));
+    if let Some(kind) = first_failure {
+        let restored = !deployed && ends.iter().all(|end| is_as_before(end));
+        let result = match kind {
+            FailureKind::Superseded { .. } => RunResult::Superseded,
+            _ if restored => RunResult::RolledBack,
+            _ => RunResult::Failed,
+        };
+        return Verdict { result, exit_code: kind.exit_code() };
+    }
+    if cancelled {
+        return Verdict { result: RunResult::Cancelled, exit_code: exit::CANCELLED };
+    }
+    let result = if deployed { RunResult::Success } else { RunResult::Unchanged };
+    Verdict { result, exit_code: exit::SUCCESS }
+}
+
+fn is_as_before(end: &End) -> bool {
+    match end {
+        End::Deployed | End::LeftInFlight => false,
+        End::Unchanged | End::Skipped | End::Blocked { .. } | End::NotBegun => true,
+        End::Failed(failure) => failure.runs_now == RunsNow::Before,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(kind: FailureKind, runs_now: RunsNow) -> End {
+        End::Failed(Failure { kind, reason: String::new(), details: vec![], hint: String::new(), runs_now })
+    }
+
+    fn of(ends: &[End], cancelled: bool) -> (RunResult, u8) {
+        let first = ends.iter().find_map(|end| if let End::Failed(failure) = end { Some(&failure.kind) } else { None });
+        let verdict = verdict(ends, first, cancelled);
+        (verdict.result, verdict.exit_code)
+    }
+
+    #[test]
+    fn every_ending_has_its_word_and_its_code() {
+        let back = || failed(FailureKind::RolledBack, RunsNow::Before);
+        let blocked = End::Blocked { by: "a".into() };
+        assert_eq!(of(&[End::Deployed, End::Unchanged], false), (RunResult::Success, 0));
+        assert_eq!(of(&[End::Unchanged, End::Skipped], false), (RunResult::Unchanged, 0));
+        assert_eq!(of(&[back(), blocked], false), (RunResult::RolledBack, 1));
+        assert_eq!(of(&[End::Deployed, back()], false), (RunResult::Failed, 1), "half of it runs");
+        assert_eq!(of(&[failed(FailureKind::TimedOut, RunsNow::Mixed)], false), (RunResult::Failed, 1));
+        assert_eq!(of(&[failed(FailureKind::Superseded { by: None }, RunsNow::Others)], false), (RunResult::Superseded, 4));
+        assert_eq!(of(&[failed(FailureKind::Smoke, RunsNow::New)], false), (RunResult::Failed, 5));
+        assert_eq!(of(&[End::LeftInFlight, End::NotBegun], true), (RunResult::Cancelled, 130));
+        assert_eq!(of(&[back(), End::NotBegun], true), (RunResult::RolledBack, 1), "the first cause decides");
+    }
+}

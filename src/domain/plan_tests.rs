@@ -1,0 +1,127 @@
+//! What is changed, unchanged, stuck or ours, and what the plan says of it.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::*;
+use crate::domain::rollout::{Breaker, Deployment};
+
+const OLD: &str = "sha256:aaaaaaaaaaaaaaaa";
+const NEW: &str = "sha256:bbbbbbbbbbbbbbbb";
+
+fn service() -> Service {
+    Service {
+        name: "gateway".into(),
+        repo: "v2-gateway-service-java".into(),
+        dockerfile: "Dockerfile".into(),
+        context: ".".into(),
+        test_target: None,
+        ecr_repo: "escher-gateway".into(),
+        needs: vec![],
+        ecs_service: "gateway".into(),
+        container: "gateway".into(),
+        paths: vec!["**".into()],
+        health: None,
+        migrate: None,
+        config: vec!["LOG_LEVEL".into()],
+        secrets: BTreeMap::new(),
+        release_notes: false,
+        runbook: None,
+    }
+}
+
+fn found(image: &str, state: RolloutState, labels: serde_json::Value) -> Found {
+    let definition = json!({"taskDefinition": {
+        "taskDefinitionArn": "arn:aws:ecs:r:1:task-definition/f:7", "family": "f",
+        "containerDefinitions": [{"name": "gateway", "image": format!("repo{image}"), "dockerLabels": labels,
+                                  "environment": [{"name": "LOG_LEVEL", "value": "info"}]}]}});
+    let deployment = Deployment {
+        id: "ecs-svc/7".into(),
+        is_primary: true,
+        definition: "arn:aws:ecs:r:1:task-definition/f:7".into(),
+        running: 1,
+        failed_tasks: 0,
+        state,
+        reason: "in ECS's words".into(),
+    };
+    Found {
+        view: ServiceView {
+            name: "gateway".into(),
+            status: "ACTIVE".into(),
+            controller: "ECS".into(),
+            desired: 1,
+            deployments: vec![deployment],
+            events: vec![],
+            breaker: Breaker::default(),
+            target_groups: vec![],
+        },
+        definition: TaskDefinition::from_answer(&definition).expect("a definition"),
+        secrets: BTreeMap::new(),
+    }
+}
+
+fn plan(found: &Found, digest: &str, level: &str, force: bool) -> PlannedService {
+    let image = Image { uri: "repo".into(), digest: digest.into(), tags: vec!["v2.16.0-dev".into(), "sha-3f2c1e9".into()] };
+    let tag = ReleaseTag::parse("v2.16.0-dev").expect("a tag");
+    let values = BTreeMap::from([("LOG_LEVEL".to_owned(), level.to_owned()), ("OTHER".to_owned(), "x".to_owned())]);
+    let release = Release { tag: &tag, environment: "dev", values: &values, owner: "escher-dbai", force };
+    plan_service(&release, &service(), found, &image).expect("has the container")
+}
+
+fn at(digest: &str) -> String {
+    format!("@{digest}")
+}
+
+#[test]
+fn the_same_image_and_settings_are_left_alone() {
+    let planned = plan(&found(&at(NEW), RolloutState::Completed, json!({})), NEW, "info", false);
+    assert_eq!((planned.action, &planned.start), (Action::None, &Start::Nothing));
+    assert_eq!(planned.reason, "same image, configuration and secrets as running");
+}
+
+#[test]
+fn another_image_is_promoted_and_another_setting_configured() {
+    let image = plan(&found(&at(OLD), RolloutState::Completed, json!({})), NEW, "info", false);
+    assert_eq!((image.action, image.reason.as_str()), (Action::Promote, "changed: the image of v2.16.0-dev"));
+    let setting = plan(&found(&at(NEW), RolloutState::Completed, json!({})), NEW, "debug", false);
+    assert_eq!((setting.action, setting.reason.as_str()), (Action::Configure, "changed: only configuration, LOG_LEVEL"));
+}
+
+#[test]
+fn what_is_failed_or_short_of_tasks_is_never_unchanged() {
+    let failed = plan(&found(&at(NEW), RolloutState::Failed, json!({})), NEW, "info", false);
+    assert_eq!((failed.action, &failed.start), (Action::Promote, &Start::Restart));
+    assert!(failed.reason.contains("FAILED (in ECS's words)"), "{}", failed.reason);
+    let mut short = found(&at(NEW), RolloutState::Completed, json!({}));
+    short.view.desired = 2;
+    assert_eq!(plan(&short, NEW, "info", false).start, Start::Restart);
+}
+
+#[test]
+fn our_own_deployment_in_flight_is_joined_and_remembers_what_was_before() {
+    let labels = json!({"escher.release": "v2.16.0-dev", "escher.previous": "arn:aws:ecs:r:1:task-definition/f:6"});
+    let joined = plan(&found(&at(NEW), RolloutState::InProgress, labels.clone()), NEW, "info", false);
+    assert_eq!(joined.start, Start::Join("ecs-svc/7".into()));
+    let Start::Update(body) = plan(&found(&at(OLD), RolloutState::Failed, labels), NEW, "info", false).start else {
+        panic!("an update");
+    };
+    let labels = &body["containerDefinitions"][0]["dockerLabels"];
+    assert_eq!(labels["escher.previous"], "arn:aws:ecs:r:1:task-definition/f:6", "not the failed one");
+    assert_eq!(labels[LABEL_REVISION], "3f2c1e9");
+}
+
+#[test]
+fn force_deploys_what_is_unchanged() {
+    let forced = plan(&found(&at(NEW), RolloutState::Completed, json!({})), NEW, "info", true);
+    assert!(matches!(forced.start, Start::Update(_)));
+    assert_eq!(forced.reason, "unchanged, but `force` is set");
+}
+
+#[test]
+fn an_image_named_by_tag_is_changed_because_tags_move() {
+    let by_tag = plan(&found(":v2.15.0-dev", RolloutState::Completed, json!({})), NEW, "info", false);
+    assert_eq!(by_tag.action, Action::Promote);
+    assert_eq!(by_tag.from.version.as_deref(), Some("2.15.0-dev"));
+    assert!(by_tag.reason.contains("named by tag"), "{}", by_tag.reason);
+}

@@ -1,0 +1,270 @@
+//! `judge` as a table: every shape of `deployments[]` that ECS is known to show, and what it means.
+
+use super::*;
+
+const OURS: &str = "ecs-svc/2222";
+const OLD: &str = "ecs-svc/1111";
+const OTHER: &str = "ecs-svc/3333";
+const FAILED_EVENT: &str = "(service s) (deployment ecs-svc/2222) deployment failed: tasks failed to start.";
+
+fn deployment(id: &str, revision: u32, state: RolloutState, running: u32) -> Deployment {
+    Deployment {
+        id: id.into(),
+        is_primary: false,
+        definition: DefinitionArn::new(format!("task-definition/f:{revision}")),
+        running,
+        failed_tasks: 0,
+        state,
+        reason: format!("ECS deployment {id}"),
+    }
+}
+
+fn service(mut deployments: Vec<Deployment>) -> ServiceView {
+    if let Some(first) = deployments.first_mut() {
+        first.is_primary = true;
+    }
+    ServiceView {
+        name: "s".into(),
+        status: "ACTIVE".into(),
+        controller: "ECS".into(),
+        desired: 2,
+        deployments,
+        events: Vec::new(),
+        breaker: Breaker { enabled: true, rollback: true },
+        target_groups: Vec::new(),
+    }
+}
+
+fn expected() -> Expected {
+    Expected {
+        deployment: OURS.into(),
+        before: vec![(OLD.into(), "task-definition/f:1".into())],
+        known_events: BTreeSet::from(["old".to_owned()]),
+        has_health_check: true,
+        timeout: Duration::from_secs(1200),
+    }
+}
+
+fn task(id: &str, by: &str) -> Task {
+    Task { id: id.into(), started_by: Some(by.into()), is_running: true, is_healthy: true, address: Some(id.into()), end: None }
+}
+
+fn crashed(id: &str, by: &str) -> Task {
+    let end = TaskEnd { code: "EssentialContainerExited".into(), reason: "Essential container in task exited".into(), containers: vec![] };
+    Task { is_running: false, is_healthy: false, end: Some(end), ..task(id, by) }
+}
+
+struct Case {
+    service: ServiceView,
+    tasks: Vec<Task>,
+    targets: Targets,
+    running_for: BTreeMap<String, Duration>,
+    seen: bool,
+    elapsed: u64,
+    expected: Expected,
+}
+
+impl Case {
+    fn new(deployments: Vec<Deployment>) -> Self {
+        Self {
+            service: service(deployments),
+            tasks: Vec::new(),
+            targets: Targets::None,
+            running_for: BTreeMap::new(),
+            seen: true,
+            elapsed: 60,
+            expected: expected(),
+        }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    fn event(self, message: &str) -> Self {
+        self.with(|case| case.service.events.push(Event { id: "new".into(), message: message.into() }))
+    }
+
+    fn verdict(&self) -> Verdict {
+        let observed = Observed {
+            service: &self.service,
+            tasks: &self.tasks,
+            targets: &self.targets,
+            running_for: &self.running_for,
+            seen: self.seen,
+            elapsed: Duration::from_secs(self.elapsed),
+        };
+        judge(&self.expected, &observed)
+    }
+}
+
+use RolloutState::{Completed, Failed, InProgress};
+
+fn rolling() -> Case {
+    Case::new(vec![deployment(OURS, 2, InProgress, 2), deployment(OLD, 1, Completed, 2)])
+}
+
+#[test]
+fn completed_needs_primary_completed_and_the_desired_count() {
+    assert_eq!(Case::new(vec![deployment(OURS, 2, Completed, 2)]).verdict(), Verdict::Completed);
+    assert_eq!(Case::new(vec![deployment(OURS, 2, Completed, 1)]).verdict(), Verdict::InProgress { running: 1 });
+    let old_alone = Case::new(vec![deployment(OLD, 1, Completed, 2)]);
+    assert!(matches!(old_alone.verdict(), Verdict::RolledBack { .. }), "looks steady, is not ours");
+    let empty = Case::new(vec![deployment(OURS, 2, Completed, 0)]).with(|case| case.service.desired = 0);
+    assert_eq!(empty.verdict(), Verdict::Completed);
+}
+
+#[test]
+fn healthy_comes_before_the_old_tasks_are_gone() {
+    let healthy = rolling().with(|case| case.tasks = vec![task("a", OURS), task("b", OURS)]);
+    assert_eq!(healthy.verdict(), Verdict::Healthy);
+}
+
+#[test]
+fn tasks_of_others_and_unhealthy_ones_do_not_count() {
+    let old = rolling().with(|case| case.tasks = vec![task("a", OURS), task("b", OLD)]);
+    assert_eq!(old.verdict(), Verdict::InProgress { running: 2 });
+    let sick = rolling().with(|case| case.tasks = vec![task("a", OURS), Task { is_healthy: false, ..task("b", OURS) }]);
+    assert_eq!(sick.verdict(), Verdict::InProgress { running: 2 });
+}
+
+#[test]
+fn the_count_is_what_the_service_desires_now() {
+    let scaled = rolling().with(|case| {
+        case.tasks = vec![task("a", OURS), task("b", OURS)];
+        case.service.desired = 3;
+    });
+    assert_eq!(scaled.verdict(), Verdict::InProgress { running: 2 });
+}
+
+#[test]
+fn a_target_group_has_its_say_beside_the_container() {
+    let tasks = vec![task("a", OURS), task("b", OURS)];
+    let one = Targets::Healthy(vec![BTreeSet::from(["a".to_owned()])]);
+    let both = Targets::Healthy(vec![BTreeSet::from(["a".to_owned(), "b".to_owned()])]);
+    let with = |targets: Targets| rolling().with(|case| (case.tasks, case.targets) = (tasks.clone(), targets)).verdict();
+    assert_eq!(with(one), Verdict::InProgress { running: 2 });
+    assert_eq!(with(both), Verdict::Healthy);
+    assert_eq!(with(Targets::Unknown), Verdict::InProgress { running: 2 }, "unreadable: only COMPLETED counts");
+}
+
+#[test]
+fn without_any_check_forty_seconds_of_running_count() {
+    let seconds = |time: u64| {
+        rolling().with(|case| {
+            case.expected.has_health_check = false;
+            case.tasks = vec![task("a", OURS), task("b", OURS)];
+            case.running_for = ["a", "b"].map(|id| (id.to_owned(), Duration::from_secs(time))).into();
+        })
+    };
+    assert_eq!(seconds(39).verdict(), Verdict::InProgress { running: 2 });
+    assert_eq!(seconds(40).verdict(), Verdict::Healthy);
+}
+
+#[test]
+fn failed_without_rollback_stays_primary() {
+    let failed = Case::new(vec![deployment(OURS, 2, Failed, 0), deployment(OLD, 1, Completed, 2)]);
+    assert_eq!(failed.verdict(), Verdict::Failed { reason: "ECS deployment ecs-svc/2222".into() });
+}
+
+#[test]
+fn a_rollback_re_promotes_the_old_id() {
+    let back = Case::new(vec![deployment(OLD, 1, InProgress, 1), deployment(OURS, 2, Failed, 0)]).event(FAILED_EVENT);
+    assert_eq!(back.verdict(), Verdict::RollingBack { reason: FAILED_EVENT.into() });
+    let arrived = Case::new(vec![deployment(OLD, 1, Completed, 2)]).event(FAILED_EVENT);
+    assert_eq!(arrived.verdict(), Verdict::RolledBack { reason: FAILED_EVENT.into() });
+}
+
+#[test]
+fn the_failed_entry_may_lag_as_in_progress() {
+    let lagging = Case::new(vec![deployment(OLD, 1, InProgress, 2), deployment(OURS, 2, InProgress, 0)]);
+    assert!(matches!(lagging.verdict(), Verdict::RollingBack { .. }));
+}
+
+#[test]
+fn a_rollback_may_mint_a_fresh_id() {
+    let back = Case::new(vec![deployment(OTHER, 1, InProgress, 1), deployment(OURS, 2, Failed, 0)]);
+    assert!(matches!(back.verdict(), Verdict::RollingBack { .. }));
+    let arrived = Case::new(vec![deployment(OTHER, 1, Completed, 2)]).event(FAILED_EVENT);
+    assert!(matches!(arrived.verdict(), Verdict::RolledBack { .. }));
+    let told = Case::new(vec![deployment(OTHER, 1, InProgress, 2)]).with(|case| {
+        case.service.deployments[0].reason = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/3333.".into()
+    });
+    assert!(matches!(told.verdict(), Verdict::RollingBack { .. }));
+}
+
+#[test]
+fn an_unknown_primary_is_someone_elses() {
+    let three = Case::new(vec![deployment(OTHER, 3, InProgress, 0), deployment(OURS, 2, InProgress, 1), deployment(OLD, 1, Completed, 2)]);
+    assert_eq!(three.verdict(), Verdict::Superseded { by: OTHER.into() });
+    let done = Case::new(vec![deployment(OTHER, 3, Completed, 2)]);
+    assert_eq!(done.verdict(), Verdict::Superseded { by: OTHER.into() });
+    let forced_old = Case::new(vec![deployment(OTHER, 1, Completed, 2)]);
+    assert_eq!(forced_old.verdict(), Verdict::Superseded { by: OTHER.into() }, "the old definition by another's hand");
+    let after_failure = Case::new(vec![deployment(OTHER, 3, InProgress, 0), deployment(OURS, 2, Failed, 0)]).event(FAILED_EVENT);
+    assert_eq!(after_failure.verdict(), Verdict::Superseded { by: OTHER.into() });
+}
+
+#[test]
+fn an_old_answer_right_after_the_update_is_no_verdict() {
+    let stale = |seen, elapsed| Case::new(vec![deployment(OLD, 1, Completed, 2)]).with(|case| (case.seen, case.elapsed) = (seen, elapsed));
+    assert_eq!(stale(false, 5).verdict(), Verdict::InProgress { running: 0 });
+    assert!(matches!(stale(false, 31).verdict(), Verdict::RolledBack { .. }));
+    assert!(matches!(stale(true, 5).verdict(), Verdict::RolledBack { .. }));
+    let quick = stale(false, 5).event(FAILED_EVENT);
+    assert!(matches!(quick.verdict(), Verdict::RolledBack { .. }), "told so by an event: no need to wait");
+}
+
+#[test]
+fn a_crash_loop_is_ours_to_find_where_the_breaker_is_off_or_keeps_being_reset() {
+    let crashes = |count: usize, enabled: bool| {
+        rolling()
+            .with(|case| {
+                case.service.breaker.enabled = enabled;
+                case.tasks = (0..count).map(|i| crashed(&i.to_string(), OURS)).collect();
+            })
+            .verdict()
+    };
+    assert_eq!(crashes(2, false), Verdict::InProgress { running: 2 });
+    assert_eq!(crashes(3, false), Verdict::CrashLoop { ended: 3 });
+    assert_eq!(crashes(7, true), Verdict::InProgress { running: 2 }, "ECS has its chance first");
+    assert_eq!(crashes(8, true), Verdict::CrashLoop { ended: 8 });
+    let counted = rolling().with(|case| {
+        case.service.breaker.enabled = false;
+        case.service.deployments[0].failed_tasks = 3;
+    });
+    assert_eq!(counted.verdict(), Verdict::CrashLoop { ended: 3 });
+    let others = rolling().with(|case| {
+        case.service.breaker.enabled = false;
+        case.tasks = (0..9).map(|i| crashed(&i.to_string(), OLD)).collect();
+    });
+    assert_eq!(others.verdict(), Verdict::InProgress { running: 2 });
+}
+
+#[test]
+fn time_ends_what_waits_and_nothing_else() {
+    assert_eq!(rolling().with(|case| case.elapsed = 1200).verdict(), Verdict::TimedOut);
+    let done = Case::new(vec![deployment(OURS, 2, Completed, 2)]).with(|case| case.elapsed = 5000);
+    assert_eq!(done.verdict(), Verdict::Completed);
+}
+
+#[test]
+fn a_deleted_service_is_gone() {
+    let gone = rolling().with(|case| case.service.status = "INACTIVE".into());
+    assert_eq!(gone.verdict(), Verdict::Gone { status: "INACTIVE".into() });
+}
+
+#[test]
+fn no_shape_without_our_completed_deployment_is_a_success() {
+    for state in [Completed, InProgress, Failed] {
+        for id in [OLD, OTHER] {
+            for running in 0..4 {
+                for seen in [false, true] {
+                    let case = Case::new(vec![deployment(id, 1, state, running)]).with(|case| case.seen = seen);
+                    assert!(!matches!(case.verdict(), Verdict::Completed | Verdict::Healthy));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! A task definition as the JSON that ECS returned: copied whole, changed in four places (CONTRACT 5.8).
+//!
+//! A typed SDK drops the fields it doesn't know, and a dropped field is a changed production. So the JSON stays JSON.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::names::{DefinitionArn, Digest, Revision};
+
+/// Set by ECS, refused by `RegisterTaskDefinition`
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TaskDefinition.html>).
+const READ_ONLY: [&str; 9] = [
+    "taskDefinitionArn",
+    "revision",
+    "status",
+    "requiresAttributes",
+    "compatibilities",
+    "registeredAt",
+    "registeredBy",
+    "deregisteredAt",
+    "deleteRequestedAt",
+];
+
+/// The label that names the commit: <https://github.com/opencontainers/image-spec/blob/main/annotations.md>.
+pub const LABEL_REVISION: &str = "org.opencontainers.image.revision";
+/// The label that names the version.
+pub const LABEL_VERSION: &str = "org.opencontainers.image.version";
+/// The label that names the repository.
+pub const LABEL_SOURCE: &str = "org.opencontainers.image.source";
+/// The label that names the release which registered the definition.
+pub const LABEL_RELEASE: &str = "escher.release";
+/// The label that names the definition before that release.
+pub const LABEL_PREVIOUS: &str = "escher.previous";
+
+/// One revision of a task definition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskDefinition {
+    body: Map<String, Value>,
+    tags: Vec<Value>,
+}
+
+/// What a release wants of the one container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// The container's name.
+    pub container: String,
+    /// The image, by digest.
+    pub image: String,
+    /// Environment variables that are merged by name.
+    pub config: BTreeMap<String, String>,
+    /// Secrets that are merged by name: variable → full ARN.
+    pub secrets: BTreeMap<String, String>,
+    /// Docker labels that are merged by name.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Where a definition is not yet what is wanted. Labels don't count: they name the release, not the behaviour.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// Another image.
+    pub image: bool,
+    /// The names of the variables and secrets that differ, sorted.
+    pub settings: Vec<String>,
+}
+
+/// What can be wrong with a task definition.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DefinitionError {
+    /// The answer has no `taskDefinition` object.
+    #[error("the answer holds no task definition")]
+    NotADefinition,
+    /// The configured container is not in it.
+    #[error("has no container `{wanted}`; it has {}", .has.join(", "))]
+    NoContainer {
+        /// The name in the configuration.
+        wanted: String,
+        /// The names in the definition.
+        has: Vec<String>,
+    },
+}
+
+impl Difference {
+    /// Nothing would change.
+    pub fn is_none(&self) -> bool {
+        !self.image && self.settings.is_empty()
+    }
+}
+
+impl TaskDefinition {
+    /// Reads the body of a `DescribeTaskDefinition` answer.
+    ///
+    /// # Errors
+    /// `NotADefinition` when it isn't one.
+    pub fn from_answer(answer: &Value) -> Result<Self, DefinitionError> {
+        let body = answer.get("taskDefinition").and_then(Value::as_object).ok_or(DefinitionError::NotADefinition)?;
+        let tags = answer.get("tags").and_then(Value::as_array).cloned().unwrap_or_default();
+        Ok(Self { body: body.clone(), tags })
+    }
+
+    /// Its ARN.
+    pub fn arn(&self) -> DefinitionArn {
+        DefinitionArn::new(self.text("taskDefinitionArn"))
+    }
+
+    /// Its family.
+    pub fn family(&self) -> &str {
+        self.text("family")
+    }
+
+    fn text(&self, key: &str) -> &str {
+        self.body.get(key).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    fn containers(&self) -> impl Iterator<Item = &Value> {
+        self.body.get("containerDefinitions").and_then(Value::as_array).into_iter().flatten()
+    }
+
+    fn container(&self, name: &str) -> Result<&Value, DefinitionError> {
+        self.containers().find(|container| is_named(container, name)).ok_or_else(|| DefinitionError::NoContainer {
+            wanted: name.to_owned(),
+            has: self.containers().filter_map(|c| c["name"].as_str()).map(str::to_owned).collect(),
+        })
+    }
+
+    /// The image of a container, as written.
+    pub fn image(&self, container: &str) -> Option<&str> {
+        self.container(container).ok()?.get("image")?.as_str()
+    }
+
+    /// The image's digest, where the definition names it by digest.
+    pub fn digest(&self, container: &str) -> Option<Digest> {
+        self.image(container)?.split_once('@').map(|(_, digest)| Digest::new(digest))
+    }
+
+    /// A docker label of a container.
+    pub fn label(&self, container: &str, label: &str) -> Option<&str> {
+        self.container(container).ok()?.get("dockerLabels")?.get(label)?.as_str()
+    }
+
+    /// The commit that the label names.
+    pub fn revision(&self, container: &str) -> Option<Revision> {
+        self.label(container, LABEL_REVISION).map(Revision::from)
+    }
+
+    /// Whether ECS checks the health of any essential container.
+    pub fn has_health_check(&self) -> bool {
+        self.containers()
+            .any(|container| container.get("healthCheck").is_some_and(Value::is_object) && container["essential"] != json!(false))
+    }
+
+    /// Where this definition is not yet what is wanted.
+    ///
+    /// # Errors
+    /// `NoContainer` when it lacks the container.
+    pub fn difference(&self, wanted: &Wanted) -> Result<Difference, DefinitionError> {
+        let container = self.container(&wanted.container)?;
+        let environment = pairs(container, "environment", "value");
+        let secrets = pairs(container, "secrets", "valueFrom");
+        let differs = |(name, value): &(&String, &String), here: &BTreeMap<&str, &str>, other: &BTreeMap<&str, &str>| {
+            here.get(name.as_str()) != Some(&value.as_str()) || other.contains_key(name.as_str())
+        };
+        let mut settings: Vec<String> = wanted
+            .config
+            .iter()
+            .filter(|pair| differs(pair, &environment, &secrets))
+            .chain(wanted.secrets.iter().filter(|pair| differs(pair, &secrets, &environment)))
+            .map(|(name, _)| name.clone())
+            .collect();
+        settings.sort();
+        Ok(Difference { image: container["image"].as_str() != Some(&wanted.image), settings })
+    }
+
+    /// The request that registers this definition again with what is wanted, everything else untouched.
+    ///
+    /// # Errors
+    /// `NoContainer` when it lacks the container.
+    pub fn next(&self, wanted: &Wanted) -> Result<Value, DefinitionError> {
+        self.container(&wanted.container)?;
+        let mut body = self.body.clone();
+        body.retain(|key, _| !READ_ONLY.contains(&key.as_str()));
+        let containers = body.get_mut("containerDefinitions").and_then(Value::as_array_mut).into_iter().flatten();
+        for container in containers.filter(|container| is_named(container, &wanted.container)) {
+            container["image"] = json!(wanted.image);
+            merge(container, "environment", "value", &wanted.config, &wanted.secrets);
+            merge(container, "secrets", "valueFrom", &wanted.secrets, &wanted.config);
+            label(container, &wanted.labels);
+        }
+        // An empty list is refused with "Tags can not be empty."
+        if !self.tags.is_empty() {
+            body.insert("tags".to_owned(), Value::Array(self.tags.clone()));
+        }
+        Ok(Value::Object(body))
+    }
+}
+
+fn is_named(container: &Value, name: &str) -> bool {
+    container["name"].as_str() == Some(name)
+}
+
+fn pairs<'a>(container: &'a Value, list: &str, value: &str) -> BTreeMap<&'a str, &'a str> {
+    container
+        .get(list)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some((entry["name"].as_str()?, entry[value].as_str()?)))
+        .collect()
+}
+
+/// Sets the wanted entries of one list and removes from it the names that now live in the other list.
+fn merge(container: &mut Value, list: &str, key: &str, wanted: &BTreeMap<String, String>, elsewhere: &BTreeMap<String, String>) {
+    let is_absent = container.get(list).is_none_or(Value::is_null);
+    if is_absent && wanted.is_empty() {
+        return;
+    }
+    let mut entries = container.get(list).and_then(Value::as_array).cloned().unwrap_or_default();
+    entries.retain(|entry| entry["name"].as_str().is_none_or(|name| !elsewhere.contains_key(name)));
+    for (name, value) in wanted {
+        match entries.iter_mut().find(|entry| entry["name"].as_str() == Some(name)) {
+            Some(entry) => entry[key] = json!(value),
+            None => entries.push(json!({ "name": name, key: value })),
+        }
+    }
+    container[list] = Value::Array(entries);
+}
+
+fn label(container: &mut Value, labels: &BTreeMap<String, String>) {
+    if labels.is_empty() {
+        return;
+    }
+    if !container.get("dockerLabels").is_some_and(Value::is_object) {
+        container["dockerLabels"] = json!({});
+    }
+    for (name, value) in labels {
+        container["dockerLabels"][name] = json!(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn definition() -> TaskDefinition {
+        TaskDefinition::from_answer(&json!({
+            "taskDefinition": {
+                "taskDefinitionArn": "arn:aws:ecs:us-west-1:1:task-definition/f:7",
+                "family": "f", "revision": 7, "status": "ACTIVE", "requiresAttributes": [{"name": "x"}],
+                "compatibilities": ["EC2"], "registeredAt": 1.5, "registeredBy": "me", "volumes": [],
+                "enableFaultInjection": true, "fieldOfTomorrow": {"deep": [1, {"a": null}]},
+                "containerDefinitions": [
+                    {"name": "app", "image": "r@sha256:old", "dockerLabels": {"a": ""}, "mountPoints": [],
+                     "environment": [{"name": "KEEP", "value": "1"}, {"name": "MOVES", "value": "plain"}],
+                     "secrets": [{"name": "BACK", "valueFrom": "arn:s"}]},
+                    {"name": "sidecar", "image": "envoy:1", "environment": [{"name": "MOVES", "value": "x"}]}
+                ]
+            },
+            "tags": [{"key": "team", "value": "core"}]
+        }))
+        .expect("a definition")
+    }
+
+    fn wanted() -> Wanted {
+        Wanted {
+            container: "app".into(),
+            image: "r@sha256:new".into(),
+            config: BTreeMap::from([("BACK".into(), "now plain".into()), ("LOG".into(), "info".into())]),
+            secrets: BTreeMap::from([("MOVES".into(), "arn:m".into())]),
+            labels: BTreeMap::from([(LABEL_RELEASE.into(), "v1".into())]),
+        }
+    }
+
+    #[test]
+    fn everything_but_the_four_places_is_registered_again() {
+        let next = definition().next(&wanted()).expect("has the container");
+        assert_eq!(
+            next,
+            json!({
+                "family": "f", "volumes": [], "enableFaultInjection": true,
+                "fieldOfTomorrow": {"deep": [1, {"a": null}]},
+                "containerDefinitions": [
+                    {"name": "app", "image": "r@sha256:new", "dockerLabels": {"a": "", "escher.release": "v1"}, "mountPoints": [],
+                     "environment": [{"name": "KEEP", "value": "1"}, {"name": "BACK", "value": "now plain"}, {"name": "LOG", "value": "info"}],
+                     "secrets": [{"name": "MOVES", "valueFrom": "arn:m"}]},
+                    {"name": "sidecar", "image": "envoy:1", "environment": [{"name": "MOVES", "value": "x"}]}
+                ],
+                "tags": [{"key": "team", "value": "core"}]
+            })
+        );
+    }
+
+    #[test]
+    fn what_was_registered_shows_no_difference_and_labels_never_count() {
+        let next = definition().next(&wanted()).expect("has the container");
+        let registered = TaskDefinition::from_answer(&json!({ "taskDefinition": next })).expect("a definition");
+        let again = Wanted { labels: BTreeMap::from([(LABEL_RELEASE.into(), "v2".into())]), ..wanted() };
+        assert!(registered.difference(&again).expect("has the container").is_none());
+        let before = definition().difference(&wanted()).expect("has the container");
+        assert_eq!(before, Difference { image: true, settings: vec!["BACK".into(), "LOG".into(), "MOVES".into()] });
+    }
+
+    #[test]
+    fn empty_tags_are_left_out_and_absent_lists_stay_absent() {
+        let bare = TaskDefinition::from_answer(&json!({
+            "taskDefinition": {"family": "f", "containerDefinitions": [{"name": "app", "image": "x"}]}, "tags": []
+        }))
+        .expect("a definition");
+        let wanted = Wanted { container: "app".into(), image: "y".into(), ..Wanted::default() };
+        let expected = json!({"family": "f", "containerDefinitions": [{"name": "app", "image": "y"}]});
+        assert_eq!(bare.next(&wanted), Ok(expected));
+    }
+
+    #[test]
+    fn a_missing_container_is_named_with_those_that_are_there() {
+        let wanted = Wanted { container: "ap".into(), ..Wanted::default() };
+        let error = definition().next(&wanted).expect_err("no such container");
+        assert_eq!(error.to_string(), "has no container `ap`; it has app, sidecar");
+    }
+}

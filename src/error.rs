@@ -1,0 +1,112 @@
+//! What ends a run before anything of it is deployed: what the user reads, the exit code, and that nothing has changed.
+//!
+//! Failures of single services are no errors: they stand on the board (`domain::board`).
+
+use std::fmt;
+
+use crate::config::problem::Problem;
+use crate::domain::outcome::{RunResult, exit};
+
+/// Something that is missing or not allowed, and the way out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is about: a service, a role, a repository.
+    pub subject: String,
+    /// What is wrong.
+    pub what: String,
+    /// What to do about it.
+    pub way_out: String,
+}
+
+impl Finding {
+    /// Makes a finding.
+    pub fn new(subject: impl Into<String>, what: impl Into<String>, way_out: impl Into<String>) -> Self {
+        Self { subject: subject.into(), what: what.into(), way_out: way_out.into() }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.subject, self.what)?;
+        if self.way_out.is_empty() { Ok(()) } else { write!(f, "\n    → {}", self.way_out.replace('\n', "\n      ")) }
+    }
+}
+
+/// Why a run ended before it began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The configuration or the command line is wrong.
+    Configuration(Vec<Problem>),
+    /// Credentials, permissions, missing resources.
+    Refused(Vec<Finding>),
+    /// Images that the release needs are not in the registry.
+    MissingImages(Vec<Finding>),
+    /// SIGINT or SIGTERM.
+    Cancelled,
+}
+
+impl Error {
+    /// One finding that refuses the run.
+    pub fn refused(subject: impl Into<String>, what: impl Into<String>, way_out: impl Into<String>) -> Self {
+        Self::Refused(vec![Finding::new(subject, what, way_out)])
+    }
+
+    /// For the shell (CONTRACT 7).
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Configuration(_) => exit::USAGE,
+            Self::Refused(_) => exit::REFUSED,
+            Self::MissingImages(_) => exit::IMAGE,
+            Self::Cancelled => exit::CANCELLED,
+        }
+    }
+
+    /// For the output `result`.
+    pub fn result(&self) -> RunResult {
+        match self {
+            Self::Configuration(_) | Self::Refused(_) => RunResult::Refused,
+            Self::MissingImages(_) => RunResult::Failed,
+            Self::Cancelled => RunResult::Cancelled,
+        }
+    }
+
+    /// The headline.
+    pub fn headline(&self) -> String {
+        let many = |count: usize, one: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") };
+        match self {
+            Self::Configuration(problems) => format!("refused: {} in the configuration", many(problems.len(), "problem")),
+            Self::Refused(findings) => format!("refused: {}", many(findings.len(), "finding")),
+            Self::MissingImages(findings) => format!("failed: {} missing in the registry", many(findings.len(), "image")),
+            Self::Cancelled => "cancelled before anything was begun".to_owned(),
+        }
+    }
+
+    /// The problems, one text each.
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Configuration(problems) => problems.iter().map(ToString::to_string).collect(),
+            Self::Refused(findings) | Self::MissingImages(findings) => findings.iter().map(ToString::to_string).collect(),
+            Self::Cancelled => Vec::new(),
+        }
+    }
+
+    /// What changed in the world.
+    pub fn changed(&self) -> &'static str {
+        match self {
+            Self::Configuration(_) => "nothing was contacted, nothing has changed",
+            Self::Refused(_) | Self::MissingImages(_) | Self::Cancelled => "nothing has changed",
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.headline())?;
+        for line in self.lines() {
+            writeln!(f, "  {}", line.replace('\n', "\n  "))?;
+        }
+        write!(f, "{}", self.changed())
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,200 @@
+//! The story: the stages in order, and how a run ends. Nothing else.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::clients::aws;
+use crate::clients::console::{Console, Masks};
+use crate::clients::http;
+use crate::clients::slack::{Posted, Slack};
+use crate::config::{Command, Loaded, Request};
+use crate::domain::board::Board;
+use crate::domain::names::ServiceName;
+use crate::domain::outcome::{RunResult, Verdict, exit};
+use crate::domain::plan::Plan;
+use crate::domain::tag::ReleaseTag;
+use crate::error::Error;
+use crate::report::slack::{Context, of_board, of_error};
+use crate::report::table;
+use crate::stages::cancel::Cancel;
+use crate::stages::finish::{Ending, finish};
+use crate::stages::notify::{Notified, Notifier};
+use crate::stages::progress::Progress;
+use crate::stages::{Clients, deploy, plan, read, settle, smoke_command};
+
+/// Slack's last update may take so long; a cancelled run must end within five seconds.
+const LAST_WORDS: Duration = Duration::from_secs(15);
+const LAST_WORDS_CANCELLED: Duration = Duration::from_millis(2500);
+
+/// Runs what was asked for, reports it in every place, and returns the exit code.
+pub async fn run(loaded: Loaded, masks: &Masks, cancel: &Cancel) -> u8 {
+    let began = Instant::now();
+    let console = Console::new(masks.clone(), loaded.runner.is_github_actions());
+    let request = match loaded.request {
+        Ok(request) => request,
+        Err(problems) => {
+            let ending = Ending { error: Some(Error::Configuration(problems)), ..Ending::default() };
+            return finish(&loaded.runner, &console, began.elapsed(), &ending);
+        }
+    };
+    let run = Run { request: &request, console, masks, cancel, began };
+    let ending = run.command().await;
+    finish(&request.runner, &run.console, began.elapsed(), &ending)
+}
+
+/// One run.
+struct Run<'a> {
+    request: &'a Request,
+    console: Console,
+    masks: &'a Masks,
+    cancel: &'a Cancel,
+    began: Instant,
+}
+
+/// A plan, and what it takes to apply it.
+struct Prepared {
+    clients: Clients,
+    plan: Plan,
+    warnings: Vec<String>,
+}
+
+impl Run<'_> {
+    async fn command(&self) -> Ending {
+        let applies = matches!(self.request.command, Command::Run | Command::Deploy) && !self.request.dry_run;
+        let mut ending = match (&self.request.tag, self.request.command) {
+            (_, Command::Smoke) => self.smoke().await,
+            (Some(tag), _) if applies => self.deploy(tag).await,
+            (Some(tag), _) => self.only_plan(tag).await,
+            (None, _) => Ending::default(),
+        };
+        ending.environment = Some(self.request.environment.name.clone());
+        ending.tag = self.request.tag.clone();
+        ending
+    }
+
+    /// Ends early when the run is told to stop; nothing has been begun by then.
+    async fn until_cancelled<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(Error::Cancelled),
+            result = work => result,
+        }
+    }
+
+    async fn connect(&self) -> Result<Clients, Error> {
+        let environment = &self.request.environment;
+        let http =
+            http::client().map_err(|error| Error::refused("TLS", http::cause(&error), "install root certificates (ca-certificates)"))?;
+        let aws = aws::connect(environment, &self.request.runner, &http, self.masks).await?;
+        self.console.line(&format!("AWS account {}, {}, cluster {}", aws.account, environment.region, environment.cluster));
+        Ok(Clients::new(&aws, environment, http))
+    }
+
+    /// Reads the world, plans, prints; waits for what moves when the plan is to be applied.
+    async fn prepare(&self, tag: &ReleaseTag, applies: bool) -> Result<Prepared, Error> {
+        let clients = self.connect().await?;
+        loop {
+            let world = read::read(self.request, &clients).await?;
+            let plan = plan::plan(self.request, tag, &world)?;
+            if applies && settle::settle(self.request, &clients, &plan, &world.needed, &self.console).await? {
+                continue;
+            }
+            self.console.group(&format!("Plan: {tag} to {}", plan.environment), &table::plan(&plan));
+            return Ok(Prepared { clients, plan, warnings: world.warnings });
+        }
+    }
+
+    async fn only_plan(&self, tag: &ReleaseTag) -> Ending {
+        match self.until_cancelled(self.prepare(tag, false)).await {
+            Err(error) => Ending { error: Some(error), ..Ending::default() },
+            Ok(prepared) => {
+                let board = Board::new(&prepared.plan, &self.request.graph, &self.runbooks());
+                let result = if prepared.plan.changes().next().is_some() { RunResult::Success } else { RunResult::Unchanged };
+                Ending {
+                    verdict: Some(Verdict { result, exit_code: exit::SUCCESS }),
+                    plan: Some(prepared.plan),
+                    planned: Some(board),
+                    warnings: prepared.warnings,
+                    notified: Notified { ok: true, ..Notified::default() },
+                    ..Ending::default()
+                }
+            }
+        }
+    }
+
+    async fn deploy(&self, tag: &ReleaseTag) -> Ending {
+        let (board, watched) = watch::channel(Board::default());
+        let (notifier, context) = (self.notifier(watched.clone()), self.slack_context());
+        let mut ending = match self.until_cancelled(self.prepare(tag, true)).await {
+            Err(error) => Ending { error: Some(error), ..Ending::default() },
+            Ok(prepared) => {
+                board.send_replace(Board::new(&prepared.plan, &self.request.graph, &self.runbooks()));
+                let progress = Progress::start(self.console.clone(), watched, self.began);
+                deploy::deploy(self.request, &prepared.clients, &prepared.plan, &board, self.began, self.cancel).await;
+                progress.finish().await;
+                let board = board.borrow().clone();
+                Ending {
+                    verdict: Some(board.verdict()),
+                    plan: Some(prepared.plan),
+                    board: Some(board),
+                    warnings: prepared.warnings,
+                    ..Ending::default()
+                }
+            }
+        };
+        let last = match (&ending.error, &ending.board, &ending.verdict) {
+            (Some(error), ..) => of_error(&context, error),
+            (None, Some(board), verdict) => of_board(&context, board, verdict.as_ref(), self.began.elapsed()),
+            _ => of_board(&context, &Board::default(), None, self.began.elapsed()),
+        };
+        ending.notified = match notifier {
+            Some(notifier) if self.cancel.is_cancelled() => notifier.finish(last, LAST_WORDS_CANCELLED).await,
+            Some(notifier) => notifier.finish(last, LAST_WORDS).await,
+            None => Notified { ok: true, ..Notified::default() },
+        };
+        ending.warnings.extend(ending.notified.warning.clone());
+        ending
+    }
+
+    async fn smoke(&self) -> Ending {
+        let work = async {
+            let clients = self.connect().await?;
+            smoke_command::smoke_all(self.request, &clients, self.began).await
+        };
+        match self.until_cancelled(work).await {
+            Err(error) => Ending { error: Some(error), ..Ending::default() },
+            Ok(board) => {
+                board.rows().iter().for_each(|row| self.console.line(&table::log_line(row, self.began.elapsed())));
+                let notified = Notified { ok: true, ..Notified::default() };
+                Ending { verdict: Some(board.verdict()), board: Some(board), notified, ..Ending::default() }
+            }
+        }
+    }
+
+    fn runbooks(&self) -> BTreeMap<ServiceName, String> {
+        self.request.services.values().filter_map(|service| Some((service.name.clone(), service.runbook.clone()?))).collect()
+    }
+
+    fn slack_context(&self) -> Context {
+        Context {
+            environment: self.request.environment.name.clone(),
+            tag: self.request.tag_text(),
+            actor: self.request.runner.actor().to_owned(),
+            run_url: self.request.runner.run_url(),
+        }
+    }
+
+    fn notifier(&self, board: watch::Receiver<Board>) -> Option<Notifier> {
+        let Some(token) = &self.request.tokens.slack else {
+            self.console.line("Slack: no bot token was given, so nothing is posted (input `slack-bot-token`)");
+            return None;
+        };
+        let slack = Slack::new(http::client().ok()?, self.request.runner.slack_url(), token);
+        let earlier = self.request.slack_message.as_ref();
+        let earlier = earlier.map(|message| Posted { channel: message.channel.clone(), ts: message.ts.clone() });
+        Some(Notifier::start(slack, &self.request.environment.slack_channel, self.slack_context(), board, self.began, earlier))
+    }
+}

@@ -1,0 +1,30 @@
+//! A failure told to a person: what, why, what to do, what runs now.
+
+use super::text::one_line;
+use crate::domain::board::Row;
+use crate::domain::outcome::{Failure, RunsNow};
+
+/// The failure's lines, without the service's name and the kind.
+pub fn failure(row: &Row, failure: &Failure) -> Vec<String> {
+    let mut lines = vec![one_line(&failure.reason, 500)];
+    lines.extend(failure.details.iter().map(|detail| format!("  {}", one_line(detail, 500))));
+    if !failure.hint.is_empty() {
+        lines.push(format!("→ {}", failure.hint));
+    }
+    if let Some(runbook) = &row.runbook {
+        lines.push(format!("→ runbook: {runbook}"));
+    }
+    lines.push(runs_now(row, failure.runs_now));
+    lines
+}
+
+/// What runs of the service now.
+pub fn runs_now(row: &Row, runs: RunsNow) -> String {
+    let version = |side: &crate::domain::plan::Side| side.version.clone().unwrap_or_else(|| "an unknown version".to_owned());
+    match runs {
+        RunsNow::Before => format!("runs now: {} as before", version(&row.from)),
+        RunsNow::New => format!("runs now: {}, this release", version(&row.to)),
+        RunsNow::Mixed => format!("runs now: {} and perhaps tasks of {}; ECS may still move", version(&row.from), version(&row.to)),
+        RunsNow::Others => "runs now: what the other deployment brings".to_owned(),
+    }
+}

@@ -1,0 +1,81 @@
+//! Text from outside made harmless, and the small words that all reports share.
+
+use std::time::Duration;
+
+/// Control characters and bidirectional overrides out, line breaks kept: a carriage return begins a line for the runner,
+/// and an escape sequence moves the cursor.
+pub fn clean(text: &str) -> String {
+    let is_bidi = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    text.chars().filter(|c| !is_bidi(*c)).map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
+}
+
+/// No line of it is a workflow command: the runner takes `::` at a line's beginning, blanks before it or not, and the old
+/// `##[` anywhere.
+pub fn defuse(text: &str) -> String {
+    let lines: Vec<String> = clean(text).split('\n').map(defuse_line).collect();
+    lines.join("\n")
+}
+
+fn defuse_line(line: &str) -> String {
+    let line = line.replace("##[", "# #[");
+    let body = line.trim_start();
+    match body.strip_prefix("::") {
+        Some(rest) => format!("{}: :{rest}", &line[..line.len() - body.len()]),
+        None => line,
+    }
+}
+
+/// One line, at most so many characters.
+pub fn one_line(text: &str, most: usize) -> String {
+    let flat = clean(text).split_whitespace().collect::<Vec<_>>().join(" ");
+    cut(&flat, most)
+}
+
+/// At most so many characters, with an ellipsis where some are missing.
+pub fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// `8.4s`, `42s`, `3m 07s`.
+pub fn duration(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    if seconds < 9.95 {
+        return format!("{seconds:.1}s");
+    }
+    let whole = seconds.round() as u64;
+    if whole < 60 { format!("{whole}s") } else { format!("{}m {:02}s", whole / 60, whole % 60) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn durations_read_well() {
+        let cases = [(0.04, "0.0s"), (8.44, "8.4s"), (9.97, "10s"), (59.6, "1m 00s"), (187.0, "3m 07s")];
+        for (seconds, expected) in cases {
+            assert_eq!(duration(Duration::from_secs_f64(seconds)), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_a_workflow_command(text in "(\\PC|[:#\\[\r\n\t ]|::error|##\\[error\\]){0,40}") {
+            let safe = defuse(&text);
+            prop_assert!(!safe.contains("##["), "{safe:?}");
+            for line in safe.split(['\n', '\r']) {
+                prop_assert!(!line.trim_start().starts_with("::"), "{safe:?}");
+            }
+        }
+
+        #[test]
+        fn a_cut_text_is_never_longer(text in "\\PC{0,80}", most in 1usize..60) {
+            prop_assert!(cut(&text, most).chars().count() <= most);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The end of a run, told in every place: console, annotations, summary, outputs, JSON report.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use super::notify::Notified;
+use crate::clients::console::Console;
+use crate::config::runner::Runner;
+use crate::domain::board::Board;
+use crate::domain::outcome::{RunResult, Verdict, exit};
+use crate::domain::plan::Plan;
+use crate::domain::tag::ReleaseTag;
+use crate::error::Error;
+use crate::report::commands::{Annotation, Level};
+use crate::report::json::{Known, outputs, report};
+use crate::report::{advice, commands, summary, table};
+
+/// Everything that a run came to.
+#[derive(Clone, Debug, Default)]
+pub struct Ending {
+    /// It ended before it began.
+    pub error: Option<Error>,
+    /// What it came to otherwise.
+    pub verdict: Option<Verdict>,
+    /// Where to.
+    pub environment: Option<String>,
+    /// Which release.
+    pub tag: Option<ReleaseTag>,
+    /// What was planned.
+    pub plan: Option<Plan>,
+    /// The plan as a board, where it was only printed.
+    pub planned: Option<Board>,
+    /// How the services ended.
+    pub board: Option<Board>,
+    /// What did not stop the run.
+    pub warnings: Vec<String>,
+    /// The Slack message.
+    pub notified: Notified,
+}
+
+impl Ending {
+    fn verdict(&self) -> Verdict {
+        match (&self.error, &self.verdict) {
+            (Some(error), _) => Verdict { result: error.result(), exit_code: error.exit_code() },
+            (None, Some(verdict)) => verdict.clone(),
+            (None, None) => Verdict { result: RunResult::Refused, exit_code: exit::USAGE },
+        }
+    }
+}
+
+/// Tells the end and returns the exit code. A report that can't be written never changes it.
+pub fn finish(runner: &Runner, console: &Console, time: Duration, ending: &Ending) -> u8 {
+    let verdict = ending.verdict();
+    tell(console, ending, &verdict, time);
+    let name = format!("escher-deploy-report-{}-{}.json", runner.run_id(), runner.attempt());
+    let path = runner.temp_folder().join(name);
+    let known = Known {
+        environment: ending.environment.as_deref(),
+        version: ending.tag.as_ref().map(ReleaseTag::version),
+        plan: ending.plan.as_ref(),
+        board: ending.board.as_ref(),
+        slack: ending.notified.posted.as_ref().map(|posted| (posted.channel.clone(), posted.ts.clone())),
+        notify_ok: ending.notified.ok,
+        report: Some(path.display().to_string()),
+    };
+    let messages: Vec<String> = ending.error.iter().flat_map(Error::lines).chain(ending.warnings.clone()).collect();
+    let json = report(&verdict, &known, time, &messages);
+    write(console, &path, &console.hide(&format!("{json:#}\n")), false);
+    if let Some(file) = runner.summary_file() {
+        write(console, file, &console.hide(&summary_text(ending, time)), true);
+    }
+    if let Some(file) = runner.output_file() {
+        let delimiter = format!("escher_{:032x}", random());
+        write(console, file, &console.hide(&outputs(verdict.result, &known).file_text(&delimiter)), true);
+    } else {
+        console.line(&format!("report: {}", path.display()));
+    }
+    verdict.exit_code
+}
+
+fn tell(console: &Console, ending: &Ending, verdict: &Verdict, time: Duration) {
+    annotations(ending).iter().for_each(|annotation| console.annotate(annotation));
+    for warning in &ending.warnings {
+        console.line(&format!("warning: {warning}"));
+        console.annotate(&Annotation { level: Level::Warning, title: "escher-deploy".to_owned(), message: warning.clone(), place: None });
+    }
+    if let Some(error) = &ending.error {
+        return console.line(&error.to_string());
+    }
+    let Some(board) = &ending.board else {
+        return console.line("plan only: nothing was changed");
+    };
+    for (row, failure) in board.failures() {
+        console.line(&format!("\n✗ {}: {}", row.name, table::kind_word(&failure.kind)));
+        advice::failure(row, failure).iter().for_each(|line| console.line(&format!("    {line}")));
+    }
+    let tag = ending.tag.as_ref().map_or_else(|| "what runs".to_owned(), ToString::to_string);
+    let environment = ending.environment.as_deref().unwrap_or_default();
+    console.line(&format!("\n{}", table::headline(environment, &tag, verdict, time)));
+    let (path, length) = board.critical_path();
+    if !path.is_empty() {
+        let names: Vec<&str> = path.iter().map(crate::domain::names::ServiceName::as_str).collect();
+        console.line(&format!("critical path: {} ({})", names.join(" → "), crate::report::text::duration(length)));
+    }
+}
+
+fn write(console: &Console, path: &Path, text: &str, append: bool) {
+    let written = std::fs::OpenOptions::new()
+        .create(true)
+        .write(true)
+        .append(append)
+        .truncate(!append)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()));
+    if let Err(error) = written {
+        console.line(&format!("warning: {} can't be written: {error}", path.display()));
+    }
+}
+
+/// A delimiter that no value can foresee.
+fn random() -> u128 {
+    let mut bytes = [0; 16];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => u128::from_ne_bytes(bytes),
+        Err(_) => fastrand::u128(..),
+    }
+}
+
+fn annotations(ending: &Ending) -> Vec<Annotation> {
+    match (&ending.error, &ending.board) {
+        (Some(error), _) => commands::of_error(error),
+        (None, Some(board)) => commands::of_board(board),
+        (None, None) => Vec::new(),
+    }
+}
+
+fn summary_text(ending: &Ending, time: Duration) -> String {
+    let tag = ending.tag.as_ref().map(ToString::to_string).unwrap_or_default();
+    let subject = summary::Subject { environment: ending.environment.as_deref().unwrap_or_default(), tag: &tag, time };
+    match (&ending.error, &ending.verdict, &ending.board, &ending.planned) {
+        (Some(error), ..) => summary::of_error(error),
+        (None, Some(verdict), Some(board), _) => summary::of_board(subject, board, verdict, &ending.warnings),
+        (None, _, _, Some(board)) => summary::of_plan(subject, board),
+        _ => String::new(),
+    }
+}

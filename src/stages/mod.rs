@@ -1,0 +1,60 @@
+//! One verb a file: what the pipeline is made of.
+
+pub mod cancel;
+pub mod deploy;
+mod failure;
+pub mod finish;
+mod flight;
+pub mod notify;
+pub mod plan;
+pub mod progress;
+pub mod read;
+pub mod settle;
+pub mod smoke;
+pub mod smoke_command;
+mod start;
+
+use crate::clients::aws::Aws;
+use crate::clients::ecr::Ecr;
+use crate::clients::ecs::Ecs;
+use crate::clients::elb::Elb;
+use crate::clients::secrets::SecretsManager;
+use crate::domain::environment::Environment;
+use crate::domain::names::EcsServiceName;
+use crate::domain::service::Service;
+
+/// Calls of one kind that are under way at the same time.
+const AT_ONCE: usize = 16;
+
+/// The parties of a deployment.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// The cluster.
+    pub ecs: Ecs,
+    /// The registry.
+    pub ecr: Ecr,
+    /// The secrets.
+    pub secrets: SecretsManager,
+    /// The load balancers.
+    pub elb: Elb,
+    /// Everything else.
+    pub http: reqwest::Client,
+}
+
+impl Clients {
+    /// All of one environment.
+    pub fn new(aws: &Aws, environment: &Environment, http: reqwest::Client) -> Self {
+        Self {
+            ecs: Ecs::new(aws, &environment.cluster),
+            ecr: Ecr::new(aws, environment),
+            secrets: SecretsManager::new(aws),
+            elb: Elb::new(aws),
+            http,
+        }
+    }
+}
+
+/// The service's name in ECS.
+fn ecs_name(service: &Service, environment: &Environment) -> EcsServiceName {
+    EcsServiceName::new(service.ecs_service.replace("{env}", &environment.name))
+}

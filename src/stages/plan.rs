@@ -1,0 +1,71 @@
+//! Makes the plan of the world as it was read.
+
+use super::read::World;
+use crate::config::Request;
+use crate::domain::names::ServiceName;
+use crate::domain::plan::{Plan, Release, plan_service, plan_skipped};
+use crate::domain::tag::ReleaseTag;
+use crate::error::{Error, Finding};
+
+/// Plans every service in scope, in dependency order.
+///
+/// # Errors
+/// `Error::Refused` where a definition lacks its container, `Error::MissingImages` where the registry lacks images.
+pub fn plan(request: &Request, tag: &ReleaseTag, world: &World) -> Result<Plan, Error> {
+    let environment = &request.environment;
+    let release = Release {
+        tag,
+        environment: &environment.name,
+        values: &environment.values,
+        owner: &environment.github_owner,
+        force: request.force,
+    };
+    let (mut services, mut refused, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+    for name in in_order(request) {
+        let (Some(service), Some(found)) = (request.services.get(name), world.found.get(name)) else { continue };
+        if request.scope.skipped.contains(name) {
+            services.push(plan_skipped(service, found));
+            continue;
+        }
+        let Some(image) = world.images.get(name) else {
+            missing.push(Finding::new(
+                name.as_str(),
+                format!("{} holds no image tagged `{tag}`", service.ecr_repo),
+                format!("build and push it from {}/{}, or leave it out with `skip`", environment.github_owner, service.repo),
+            ));
+            continue;
+        };
+        if service.migrate.is_some() {
+            refused.push(unsupported_migration(name));
+        }
+        match plan_service(&release, service, found, image) {
+            Ok(planned) => services.push(planned),
+            Err(error) => refused.push(Finding::new(
+                name.as_str(),
+                format!("its task definition {} {error}", found.definition.arn().short()),
+                format!("correct `container` in services/{name}.yml"),
+            )),
+        }
+    }
+    if !refused.is_empty() {
+        return Err(Error::Refused(refused));
+    }
+    if !missing.is_empty() {
+        return Err(Error::MissingImages(missing));
+    }
+    Ok(Plan { environment: environment.name.clone(), version: tag.version(), services })
+}
+
+/// Deploying a version without its migration would be worse than not deploying it.
+fn unsupported_migration(name: &ServiceName) -> Finding {
+    Finding::new(
+        name.as_str(),
+        "has `migrate`, which this version can't run yet",
+        format!("run the migration by hand and take `migrate` out of services/{name}.yml, or leave the service out with `skip`"),
+    )
+}
+
+fn in_order(request: &Request) -> impl Iterator<Item = &ServiceName> {
+    let scope = &request.scope;
+    request.graph.order().iter().filter(|name| scope.included.contains(*name) || scope.skipped.contains(*name))
+}

@@ -1,0 +1,301 @@
+//! Reads the world, once: services, definitions, images, secrets. Everything that is missing is found in one go.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::{StreamExt, stream};
+
+use super::{AT_ONCE, Clients, ecs_name};
+use crate::clients::aws::CallError;
+use crate::clients::ecs::SERVICES_AT_ONCE;
+use crate::config::Request;
+use crate::domain::names::{EcrRepository, EcsServiceName, ServiceName, nearest};
+use crate::domain::plan::{Found, Image};
+use crate::domain::rollout::ServiceView;
+use crate::domain::service::Service;
+use crate::error::{Error, Finding};
+
+/// What was read.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    /// The services in scope, skipped ones too.
+    pub found: BTreeMap<ServiceName, Found>,
+    /// The release's images of those that are deployed; what is missing is missing here.
+    pub images: BTreeMap<ServiceName, Image>,
+    /// Services that are needed but not deployed.
+    pub needed: BTreeMap<ServiceName, ServiceView>,
+    /// What could not be looked at.
+    pub warnings: Vec<String>,
+}
+
+/// Collects findings on the way.
+struct Reader<'a> {
+    request: &'a Request,
+    clients: &'a Clients,
+    findings: Vec<Finding>,
+    world: World,
+}
+
+/// Reads everything that the plan needs.
+///
+/// # Errors
+/// `Error::Refused` with every finding: missing or foreign services, secrets, repositories, permissions.
+pub async fn read(request: &Request, clients: &Clients) -> Result<World, Error> {
+    let mut reader = Reader { request, clients, findings: Vec::new(), world: World::default() };
+    let views = reader.services().await?;
+    let (secrets, images) = tokio::join!(secrets(request, clients), images(request, clients));
+    let secrets = reader.note(secrets);
+    reader.world.images = reader.note(images);
+    reader.found(&views, &secrets).await;
+    if reader.findings.is_empty() { Ok(reader.world) } else { Err(Error::Refused(reader.findings)) }
+}
+
+/// Values, and what was found on the way to them.
+struct Noted<T> {
+    value: T,
+    findings: Vec<Finding>,
+    warnings: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn note<T>(&mut self, noted: Noted<T>) -> T {
+        self.findings.extend(noted.findings);
+        self.world.warnings.extend(noted.warnings);
+        noted.value
+    }
+
+    fn in_scope(&self) -> impl Iterator<Item = &ServiceName> {
+        self.request.scope.included.iter().chain(&self.request.scope.skipped)
+    }
+
+    /// The services in scope and those that they need, as ECS shows them.
+    async fn services(&mut self) -> Result<BTreeMap<ServiceName, ServiceView>, Error> {
+        let request = self.request;
+        let mut wanted: BTreeSet<ServiceName> = self.in_scope().cloned().collect();
+        for name in &request.scope.included {
+            wanted.extend(request.graph.all_needs(name));
+        }
+        let described: Vec<&Service> = wanted.iter().filter_map(|name| request.services.get(name)).collect();
+        let names: Vec<EcsServiceName> = described.iter().map(|service| ecs_name(service, &request.environment)).collect();
+        let views = views(self.clients, &names).await.map_err(|error| refused_call(request, &error))?;
+        let mut found = BTreeMap::new();
+        for (service, ecs) in described.into_iter().zip(&names) {
+            match views.iter().find(|view| view.name == *ecs) {
+                Some(view) => self.findings.extend(unusable(service, view)),
+                None => self.findings.push(missing(request, service, ecs)),
+            }
+            found.extend(views.iter().find(|view| view.name == *ecs).map(|view| (service.name.clone(), view.clone())));
+        }
+        let is_outside = |name: &ServiceName| !request.scope.included.contains(name);
+        let needed = found.iter().filter(|(name, _)| is_outside(name));
+        self.world.needed = needed.map(|(name, view)| (name.clone(), view.clone())).collect();
+        Ok(found)
+    }
+
+    /// The definitions of the services in scope, with everything else that belongs to them.
+    async fn found(&mut self, views: &BTreeMap<ServiceName, ServiceView>, secrets: &BTreeMap<String, String>) {
+        let request = self.request;
+        let wanted: Vec<(&Service, &ServiceView)> =
+            self.in_scope().filter_map(|name| Some((request.services.get(name)?, views.get(name)?))).collect();
+        let clients = self.clients;
+        let read = stream::iter(wanted).map(|(service, view)| async move {
+            let Some(primary) = view.primary() else {
+                return (service, view, Err("ECS lists no PRIMARY deployment".to_owned()));
+            };
+            (service, view, clients.ecs.definition(&primary.definition).await.map_err(|error| error.to_string()))
+        });
+        for (service, view, definition) in read.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
+            match definition {
+                Ok(definition) => {
+                    let secrets = resolved(service, &request.environment.name, secrets);
+                    let found = Found { view: view.clone(), definition, secrets };
+                    self.world.found.insert(service.name.clone(), found);
+                }
+                Err(why) => self.findings.push(Finding::new(
+                    service.name.as_str(),
+                    format!("its task definition can't be read: {why}"),
+                    "allow the role ecs:DescribeTaskDefinition on `*`",
+                )),
+            }
+        }
+    }
+}
+
+/// Services by name, ten a call, calls side by side.
+pub(super) async fn views(clients: &Clients, names: &[EcsServiceName]) -> Result<Vec<ServiceView>, CallError> {
+    let calls = names.chunks(SERVICES_AT_ONCE).map(|some| clients.ecs.services(some));
+    let answers: Vec<_> = stream::iter(calls).buffered(AT_ONCE).collect().await;
+    Ok(answers.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+}
+
+fn refused_call(request: &Request, error: &CallError) -> Error {
+    let cluster = &request.environment.cluster;
+    let way_out = if error.code == "ClusterNotFoundException" {
+        format!("no cluster `{cluster}` in {}: correct DEPLOY_CLUSTER or DEPLOY_REGION", request.environment.region)
+    } else if error.is_denied() {
+        format!("allow the role ecs:{} on the services of cluster {cluster}", error.operation)
+    } else {
+        "run it again; if it stays, look at the AWS health dashboard".to_owned()
+    };
+    Error::refused(format!("cluster {cluster}"), error.to_string(), way_out)
+}
+
+fn missing(request: &Request, service: &Service, ecs: &EcsServiceName) -> Finding {
+    let environment = &request.environment;
+    Finding::new(
+        service.name.as_str(),
+        format!("ECS has no service `{ecs}` in cluster {} ({})", environment.cluster, environment.region),
+        format!("create it, or correct `ecs_service` in services/{}.yml; to leave it out this time: skip: {}", service.name, service.name),
+    )
+}
+
+fn unusable(service: &Service, view: &ServiceView) -> Option<Finding> {
+    if view.status != "ACTIVE" {
+        return Some(Finding::new(
+            service.name.as_str(),
+            format!("the ECS service is {}, not ACTIVE", view.status),
+            "create it again, or leave it out with `skip`",
+        ));
+    }
+    (view.controller != "ECS").then(|| {
+        let what = format!("the ECS service is deployed by {}, not by ECS itself", view.controller);
+        Finding::new(service.name.as_str(), what, "give the service the deployment controller ECS, or leave it out with `skip`")
+    })
+}
+
+/// The release's image of each service that is deployed.
+async fn images(request: &Request, clients: &Clients) -> Noted<BTreeMap<ServiceName, Image>> {
+    let mut noted = Noted { value: BTreeMap::new(), findings: Vec::new(), warnings: Vec::new() };
+    let services: Vec<&Service> = request.scope.included.iter().filter_map(|name| request.services.get(name)).collect();
+    let repositories: BTreeSet<EcrRepository> = services.iter().map(|service| service.ecr_repo.clone()).collect();
+    let repositories: Vec<EcrRepository> = repositories.into_iter().collect();
+    let Some(tag) = request.tag.as_ref().map(ToString::to_string).filter(|_| !repositories.is_empty()) else { return noted };
+    let registry = || format!("the registry of {}", request.environment.ecr_region);
+    let addresses = match clients.ecr.addresses(&repositories).await {
+        Ok(addresses) => addresses,
+        Err(error) => {
+            noted.findings.push(Finding::new(
+                registry(),
+                error.to_string(),
+                "allow the role ecr:DescribeRepositories and ecr:DescribeImages there",
+            ));
+            return noted;
+        }
+    };
+    let looks = services.into_iter().map(|service| {
+        let (tag, address) = (&tag, addresses.get(&service.ecr_repo));
+        async move {
+            let stored = match address {
+                Some(_) => Some(clients.ecr.by_tag(&service.ecr_repo, tag).await),
+                None => None,
+            };
+            (service, address, stored)
+        }
+    });
+    let known: Vec<&str> = repositories.iter().map(EcrRepository::as_str).collect();
+    for (service, address, stored) in stream::iter(looks).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
+        match (address, stored) {
+            (Some(uri), Some(Ok(Some(stored)))) => {
+                let image = Image { uri: uri.clone(), digest: stored.digest, tags: stored.tags };
+                noted.value.insert(service.name.clone(), image);
+            }
+            // Found by the planner, who knows whether the image is needed.
+            (Some(_), Some(Ok(None))) => {}
+            (Some(_), Some(Err(error))) => noted.findings.push(Finding::new(
+                service.name.as_str(),
+                error.to_string(),
+                format!("allow the role ecr:DescribeImages on repository {}", service.ecr_repo),
+            )),
+            _ => {
+                let others = known.iter().copied().filter(|name| *name != service.ecr_repo.as_str());
+                let near = nearest(service.ecr_repo.as_str(), others).map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default();
+                noted.findings.push(Finding::new(
+                    service.name.as_str(),
+                    format!("there is no ECR repository `{}`", service.ecr_repo),
+                    format!("create it, or correct `ecr_repo` in services/{}.yml{near}", service.name),
+                ));
+            }
+        }
+    }
+    noted
+}
+
+/// What a secret is looked up by: ECS's `:key:stage:version` behind the seven fields of an ARN is no part of it.
+fn lookup(reference: &str) -> (String, &str) {
+    if !reference.starts_with("arn:") {
+        return (reference.to_owned(), "");
+    }
+    let end = reference.match_indices(':').nth(6).map_or(reference.len(), |(at, _)| at);
+    (reference[..end].to_owned(), &reference[end..])
+}
+
+fn references<'a>(service: &'a Service, environment: &'a str) -> impl Iterator<Item = (&'a String, String)> {
+    service.secrets.iter().map(move |(variable, reference)| (variable, reference.replace("{env}", environment)))
+}
+
+/// Full ARNs by what they were asked for; each secret is asked for once, however many services have it.
+async fn secrets(request: &Request, clients: &Clients) -> Noted<BTreeMap<String, String>> {
+    let mut noted = Noted { value: BTreeMap::new(), findings: Vec::new(), warnings: Vec::new() };
+    let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for service in request.scope.included.iter().filter_map(|name| request.services.get(name)) {
+        for (variable, reference) in references(service, &request.environment.name) {
+            wanted.entry(lookup(&reference).0).or_default().push(format!("{} (services/{}.yml)", variable, service.name));
+        }
+    }
+    let looks = wanted.into_iter().map(|(id, users)| async move {
+        let described = clients.secrets.describe(&id).await;
+        (id, users.join(", "), described)
+    });
+    for (id, users, described) in stream::iter(looks).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
+        let subject = format!("secret {id}");
+        match described {
+            Ok(Some(secret)) if !secret.is_deleted && secret.has_value => {
+                noted.value.insert(id, secret.arn);
+            }
+            Ok(Some(secret)) => {
+                let what = if secret.is_deleted { "is to be deleted" } else { "has no current value" };
+                noted.findings.push(Finding::new(
+                    subject,
+                    format!("{what}; needed by {users}"),
+                    "restore it, or put a value, in Secrets Manager",
+                ));
+            }
+            Ok(None) => noted.findings.push(Finding::new(
+                subject,
+                format!("does not exist; needed by {users}"),
+                "create it in Secrets Manager, or correct its name",
+            )),
+            // A full ARN needs no looking up, so what may not be looked at is no refusal.
+            Err(error) if error.is_denied() && id.starts_with("arn:") => {
+                noted.warnings.push(format!("{subject} was not checked: {error}"));
+                noted.value.insert(id.clone(), id);
+            }
+            Err(error) => noted.findings.push(Finding::new(
+                subject,
+                format!("{error}; needed by {users}"),
+                "allow the role secretsmanager:DescribeSecret on it: ECS wants the full ARN",
+            )),
+        }
+    }
+    noted
+}
+
+fn resolved(service: &Service, environment: &str, arns: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let full = |reference: &str| {
+        let (id, rest) = lookup(reference);
+        arns.get(&id).map(|arn| format!("{arn}{rest}"))
+    };
+    references(service, environment).filter_map(|(variable, reference)| Some((variable.clone(), full(&reference)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ecs_adds_to_an_arn_is_no_part_of_the_secret() {
+        let arn = "arn:aws:secretsmanager:us-west-1:1:secret:db-AbCdEf";
+        assert_eq!(lookup(&format!("{arn}:user::")), (arn.to_owned(), ":user::"));
+        assert_eq!(lookup(arn), (arn.to_owned(), ""));
+        assert_eq!(lookup("escher/dev/x"), ("escher/dev/x".to_owned(), ""));
+    }
+}

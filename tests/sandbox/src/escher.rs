@@ -1,0 +1,247 @@
+//! Escher itself: seven services that run v2.15.0, and images of v2.16.0 that wait in ECR.
+
+use serde_json::{Value, json};
+
+use crate::ecr::made_up;
+use crate::ecs::{Breaker, Check, Deployment, Health, RollbackId, Rollout, Service, Timing};
+use crate::world::World;
+
+/// When the running release was deployed: three days before the sandbox's start.
+const DEPLOYED_AT: f64 = -259_200.0;
+
+/// One of the seven (reference page: name, repository, ECR repository `escher-<name>`).
+struct Plan {
+    name: &'static str,
+    repo: &'static str,
+    desired: u32,
+    check: Check,
+    port: u16,
+    /// What makes its timing its own, in seconds.
+    slower: f64,
+}
+
+const SERVICES: [Plan; 7] = [
+    Plan { name: "asset-store", repo: "v4-asset-store-go", desired: 1, check: Check::Container, port: 8081, slower: 0.0 },
+    Plan { name: "context-engine", repo: "v4-context-engine", desired: 1, check: Check::Container, port: 8082, slower: 2.0 },
+    Plan { name: "analysis-agent", repo: "v2-analysis-agent-go", desired: 2, check: Check::Container, port: 8083, slower: 1.0 },
+    Plan { name: "playbook-agent", repo: "v2-playbook-agent-go", desired: 1, check: Check::Container, port: 8084, slower: 0.5 },
+    Plan { name: "integrations-agent", repo: "v4-integrations-agent-go", desired: 1, check: Check::Container, port: 8085, slower: 1.5 },
+    Plan { name: "gateway", repo: "v2-gateway-service-java", desired: 2, check: Check::TargetGroup, port: 8080, slower: 4.0 },
+    Plan { name: "autoresolver", repo: "v2-autoresolver-java", desired: 1, check: Check::Container, port: 8086, slower: 3.0 },
+];
+
+impl World {
+    /// The seven services of an environment at v2.15.0, steady, with images of v2.16.0 in ECR (`-dev` and `-stg` follow
+    /// the version in `dev` and `staging`).
+    pub fn escher(environment: &str) -> World {
+        let mut world = World::empty(environment);
+        world.add_environment(environment);
+        world
+    }
+
+    /// Adds the seven services of another environment to the same account. Lookups by a service's name alone find the
+    /// environment that was there first.
+    pub fn add_environment(&mut self, environment: &str) {
+        let cluster = format!("escher-{environment}");
+        if !self.ecs.clusters.contains(&cluster) {
+            self.ecs.clusters.push(cluster.clone());
+        }
+        let suffix = match environment {
+            "dev" => "-dev",
+            "staging" => "-stg",
+            _ => "",
+        };
+        for plan in &SERVICES {
+            let repository = format!("escher-{}", plan.name);
+            self.push_at(&repository, &format!("2.15.0{suffix}"), DEPLOYED_AT - 1200.0);
+            self.push_at(&repository, &format!("2.16.0{suffix}"), -600.0);
+            self.install(plan, environment, &cluster, &format!("2.15.0{suffix}"));
+        }
+    }
+
+    fn push_at(&mut self, repository: &str, version: &str, at: f64) {
+        self.ecr.push(repository, version, at);
+    }
+
+    /// Registers the definition and lets the service be what it would be after days of quiet.
+    fn install(&mut self, plan: &Plan, environment: &str, cluster: &str, version: &str) {
+        let name = plan.name;
+        let secrets = ["database-url", "api-key"].map(|key| self.secret(&format!("escher/{environment}/{name}/{key}")));
+        let body = definition(self, plan, environment, version, &secrets);
+        let (prefix, by) = (self.arn_prefix(), format!("arn:aws:iam::{}:role/terraform", self.account));
+        let Ok(registered) = self.ecs.register(body, &prefix, &by, DEPLOYED_AT).map(|it| it.arn.clone()) else { return };
+        let service = service(self, plan, cluster, &registered);
+        self.ecs.services.push(service);
+        let index = self.ecs.services.len() - 1;
+        let (movers, mut around) = self.around();
+        around.now = DEPLOYED_AT;
+        if let Some(service) = movers.services.get_mut(index) {
+            service.be_steady(&mut around);
+        }
+    }
+}
+
+impl Service {
+    /// As if its only deployment had been completed some time ago.
+    fn be_steady(&mut self, around: &mut crate::around::Around<'_>) {
+        let now = around.now;
+        let id = format!("ecs-svc/{}", around.ids.revision());
+        self.record(&id, &self.task_definition.clone(), now, around.ids);
+        let mut deployment = Deployment::begin(id.clone(), self.task_definition.clone(), now, 0.0);
+        deployment.rollout = Rollout::Completed;
+        deployment.reason = format!("ECS deployment {id} completed.");
+        deployment.desired_count = self.desired_count;
+        deployment.opened = true;
+        self.deployments.push(deployment);
+        let count = self.desired_count as usize;
+        if count > 0 {
+            self.start(&id, count, 0, around);
+        }
+        for task in &mut self.tasks {
+            task.last_status = "RUNNING";
+            task.started_at = Some(now + self.timing.boot);
+            task.health = Health::Healthy;
+            task.was_healthy = true;
+            task.next = None;
+        }
+        let images = self.tasks.first().map(|task| task.containers.clone()).unwrap_or_default();
+        if let Some(revision) = self.revisions.first_mut() {
+            revision.images = images.into_iter().map(|it| (it.name, it.image, Some(it.digest))).collect();
+        }
+        let done = now + self.timing.to_completed(&self.check);
+        if let Some(record) = self.record_mut(&id) {
+            record.finish(done, "SUCCESSFUL");
+        }
+        if let Some(deployment) = self.deployment_mut(&id) {
+            deployment.updated_at = done;
+        }
+        self.event(done + 0.005, &format!("(deployment {id}) deployment completed."), around.ids);
+        self.event(done + 0.006, "has reached a steady state.", around.ids);
+        self.unsteady = false;
+    }
+}
+
+fn service(world: &mut World, plan: &Plan, cluster: &str, task_definition: &str) -> Service {
+    let (name, region, account) = (plan.name, world.region.clone(), world.account.clone());
+    let timing = Timing { boot: 12.0 + plan.slower, check: 10.0 + plan.slower / 2.0, ..Timing::default() };
+    Service {
+        cluster: cluster.to_owned(),
+        name: name.to_owned(),
+        arn: format!("{}service/{cluster}/{name}", world.arn_prefix()),
+        desired_count: plan.desired,
+        check: plan.check,
+        breaker: Breaker { enable: true, rollback: true },
+        rollback_id: RollbackId::Reused,
+        timing,
+        status: "ACTIVE".to_owned(),
+        controller: "ECS".to_owned(),
+        container: name.to_owned(),
+        port: plan.port,
+        target_group: format!("arn:aws:elasticloadbalancing:{region}:{account}:targetgroup/{cluster}-{name}/{}", world.ids.hex(16)),
+        task_definition: task_definition.to_owned(),
+        network: json!({"awsvpcConfiguration": {
+            "subnets": ["subnet-0a1b2c3d4e5f60718", "subnet-0b2c3d4e5f6071829"],
+            "securityGroups": ["sg-0c3d4e5f607182930"],
+            "assignPublicIp": "DISABLED"
+        }}),
+        created_at: -10_000_000.0,
+        deployments: Vec::new(),
+        tasks: Vec::new(),
+        events: Vec::new(),
+        records: Vec::new(),
+        revisions: Vec::new(),
+        history: Vec::new(),
+        stale: None,
+        unsteady: false,
+        checked_as: plan.check,
+        turn: 0,
+    }
+}
+
+/// The health check of a container.
+pub(crate) fn health_check(port: u16) -> Value {
+    json!({
+        "command": ["CMD-SHELL", format!("wget -qO- http://127.0.0.1:{port}/health || exit 1")],
+        "interval": 10, "timeout": 5, "retries": 3, "startPeriod": 15
+    })
+}
+
+/// The running definition, with things in it that a typed client would lose.
+fn definition(world: &World, plan: &Plan, environment: &str, version: &str, secrets: &[String; 2]) -> Value {
+    let name = plan.name;
+    let family = format!("escher-{environment}-{name}");
+    let iam = format!("arn:aws:iam::{}:role", world.account);
+    json!({
+        "family": family,
+        "containerDefinitions": [main_container(world, plan, environment, version, secrets), sidecar(world, &family)],
+        "taskRoleArn": format!("{iam}/{family}-task"),
+        "executionRoleArn": format!("{iam}/escher-{environment}-execution"),
+        "networkMode": "awsvpc",
+        "volumes": [],
+        "placementConstraints": [],
+        "requiresCompatibilities": ["FARGATE"],
+        "cpu": "512",
+        "memory": "1024",
+        "runtimePlatform": {"cpuArchitecture": "X86_64", "operatingSystemFamily": "LINUX"},
+        "enableFaultInjection": true,
+        // Nothing of the kind exists yet. Whoever copies a definition must copy what comes next year.
+        "futureSchedulingHints": {"spread": "zone", "weights": [1, 2.5], "nested": {"keep": null}},
+        "tags": [{"key": "team", "value": "escher"}, {"key": "environment", "value": environment}]
+    })
+}
+
+fn main_container(world: &World, plan: &Plan, environment: &str, version: &str, secrets: &[String; 2]) -> Value {
+    let repository = format!("escher-{}", plan.name);
+    let digest = world.ecr.repository(&repository).and_then(|it| it.image(&format!("v{version}"))).map(|it| it.digest.clone());
+    let mut container = json!({
+        "name": plan.name,
+        "image": format!("{}/{repository}@{}", world.ecr.host(), digest.unwrap_or_default()),
+        "cpu": 448,
+        "memoryReservation": 896,
+        "portMappings": [{"containerPort": plan.port, "hostPort": plan.port, "protocol": "tcp", "name": "http", "appProtocol": "http"}],
+        "essential": true,
+        "environment": [{"name": "LOG_LEVEL", "value": "info"}, {"name": "ESCHER_ENV", "value": environment}],
+        "secrets": [
+            {"name": "DATABASE_URL", "valueFrom": secrets[0]},
+            {"name": "API_KEY", "valueFrom": secrets[1]}
+        ],
+        "mountPoints": [],
+        "volumesFrom": [],
+        "systemControls": [],
+        "stopTimeout": 30,
+        "dockerLabels": {
+            "a": "",
+            "org.opencontainers.image.version": version,
+            "org.opencontainers.image.revision": made_up("commit", &repository, version),
+            "org.opencontainers.image.source": format!("https://github.com/escher-dbai/{}", plan.repo)
+        },
+        "logConfiguration": logs(world, &format!("escher-{environment}-{}", plan.name), "ecs"),
+        "futureRestartBudget": 3
+    });
+    if plan.check == Check::Container {
+        container["healthCheck"] = health_check(plan.port);
+    }
+    container
+}
+
+fn sidecar(world: &World, family: &str) -> Value {
+    json!({
+        "name": "log-router",
+        "image": "public.ecr.aws/aws-observability/aws-for-fluent-bit:2.32.2",
+        "cpu": 64,
+        "memoryReservation": 128,
+        "portMappings": [],
+        "essential": false,
+        "environment": [],
+        "mountPoints": [],
+        "volumesFrom": [],
+        "logConfiguration": logs(world, family, "router")
+    })
+}
+
+fn logs(world: &World, family: &str, prefix: &str) -> Value {
+    json!({
+        "logDriver": "awslogs",
+        "options": {"awslogs-group": format!("/ecs/{family}"), "awslogs-region": world.region, "awslogs-stream-prefix": prefix}
+    })
+}

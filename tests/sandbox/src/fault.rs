@@ -1,0 +1,78 @@
+//! Faults on order: which call of which party goes wrong, and how.
+
+use serde_json::json;
+
+use crate::call::{Address, Reply};
+use crate::refusal::Refusal;
+
+/// A fault that strikes some calls.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// As in [`crate::Call::party`]; `*` for any.
+    pub party: String,
+    /// As in [`crate::Call::operation`]; `*` for any.
+    pub operation: String,
+    /// How many matching calls pass first. Counts down.
+    pub skip: usize,
+    /// How many matching calls it then strikes; `usize::MAX` for all. Counts down.
+    pub times: usize,
+    /// What happens to them.
+    pub effect: Effect,
+}
+
+/// What a fault does.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// Refuse in the party's error shape, without doing anything. A 429 carries `Retry-After: 1`.
+    Error {
+        /// HTTP status.
+        status: u16,
+        /// Error code; Slack's `error`.
+        code: String,
+        /// Message, where the shape has one.
+        message: String,
+    },
+    /// Do it, then close the connection without an answer.
+    LoseAnswer,
+    /// Do nothing and close the connection.
+    LoseRequest,
+    /// Answer this many real seconds later.
+    Delay(f64),
+    /// Answer this instead of doing anything.
+    Body {
+        /// HTTP status.
+        status: u16,
+        /// The body as it is.
+        body: String,
+    },
+}
+
+impl Fault {
+    fn matches(&self, address: &Address) -> bool {
+        (self.party == "*" || self.party == address.party) && (self.operation == "*" || self.operation == address.operation)
+    }
+}
+
+/// The effect for this call, if a fault strikes it. The first fault that is due wins.
+pub(crate) fn strike(faults: &mut [Fault], address: &Address) -> Option<Effect> {
+    for fault in faults.iter_mut().filter(|fault| fault.matches(address)) {
+        if fault.skip > 0 {
+            fault.skip -= 1;
+        } else if fault.times > 0 {
+            fault.times = if fault.times == usize::MAX { usize::MAX } else { fault.times - 1 };
+            return Some(fault.effect.clone());
+        }
+    }
+    None
+}
+
+/// An error in the shape of the party that would have sent it.
+pub(crate) fn error_reply(address: &Address, status: u16, code: &str, message: &str) -> Reply {
+    let mut reply = match address.party {
+        "slack" => Reply::json(status, &json!({"ok": false, "error": code})),
+        "oidc" | "endpoint" | "unknown" => Reply::json(status, &json!({"error": code, "message": message})),
+        party => Refusal::new(status, code, message).reply(party),
+    };
+    reply.retry_after = (status == 429).then_some(1);
+    reply
+}

@@ -1,0 +1,48 @@
+//! AWS, GitHub's OIDC, Slack and Escher's seven services on 127.0.0.1, for tests and for the demo.
+//!
+//! A [`World`] is pure state: no sockets and no clock, and every fault is on order. A [`Sandbox`] puts it behind HTTP
+//! and lets sandbox time pass, [`World::time_scale`] times as fast as real time. What it imitates, and from which
+//! observations, is written in `facts/ecs.md`.
+
+mod advance;
+mod around;
+mod call;
+mod clock;
+mod ecr;
+mod ecs;
+mod elb;
+mod endpoints;
+mod escher;
+mod fault;
+mod ids;
+mod logs;
+mod oidc;
+mod refusal;
+mod route;
+mod script;
+mod secrets;
+mod server;
+mod slack;
+mod sts;
+mod sts_api;
+mod time;
+mod world;
+
+pub use call::Call;
+pub use ecr::{Ecr, Fate, Found, Image, Repository, digest, made_up};
+pub use ecs::{
+    Breaker, Check, Definition, Deployment, Ecs, Event, Health, Moment, Placement, Revision, RollbackId, Rollout, Service,
+    ServiceDeployment, Status, Task, TaskContainer, Timing, What,
+};
+pub use fault::{Effect, Fault};
+pub use logs::{Line, Logs, Stream};
+pub use oidc::{Issued, Oidc};
+pub use script::{Deed, When};
+pub use secrets::{Secret, Secrets};
+pub use server::Sandbox;
+pub use slack::{Channel, Message, Slack, Update};
+pub use sts::{Role, Session, Sts};
+pub use world::World;
+
+#[cfg(test)]
+mod tests;

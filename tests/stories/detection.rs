@@ -1,0 +1,69 @@
+//! How soon the verdict comes, and how close the release stays to its critical path.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use escher_sandbox::What;
+
+use crate::harness::{Job, escher};
+
+/// Real seconds of polling in these stories: slow enough to be measured through the noise of a busy machine.
+const POLL: f64 = 0.25;
+
+#[tokio::test]
+async fn the_verdict_comes_at_most_one_poll_after_completion() {
+    let mut world = escher();
+    world.time_scale = 50.0;
+    let mut job = Job::tag_push(world).await;
+    let ran = job.only("autoresolver").set("DEPLOY_POLL_SECONDS", &POLL.to_string()).run().await;
+    ran.ends(0, "success");
+    let (completed, seen) = job.sandbox.with(|world| {
+        let completed = world.history("autoresolver").iter().find(|moment| moment.what == What::Completed).map(|moment| moment.at);
+        let looks = world.calls.iter().filter(|call| call.operation == "DescribeServices" && call.party == "ecs");
+        (completed.unwrap(), looks.map(|call| call.at).next_back().unwrap())
+    });
+    let lag = (seen - completed) / 50.0;
+    println!("the last look came {lag:.3} s after completion, the poll is {POLL} s");
+    assert!((0.0..=POLL + 0.1).contains(&lag), "{lag:.3} s after completion");
+}
+
+#[tokio::test]
+async fn seven_services_take_hardly_longer_than_their_critical_path() {
+    let mut world = escher();
+    // Levels of two to three seconds: what is measured is our own delay, not the machine's.
+    world.time_scale = 10.0;
+    let timings: BTreeMap<String, (f64, f64)> = world
+        .ecs
+        .services
+        .iter()
+        .map(|service| (service.name.clone(), (service.timing.to_healthy(&service.check), service.timing.to_completed(&service.check))))
+        .collect();
+    let healthy = |name: &str| timings[name].0;
+    let agents = ["analysis-agent", "playbook-agent", "integrations-agent"].map(healthy).into_iter().fold(0.0, f64::max);
+    let path = (healthy("asset-store") + healthy("context-engine") + agents + timings["gateway"].1) / 10.0;
+    let mut job = Job::tag_push(world).await;
+    let ran = job.set("DEPLOY_POLL_SECONDS", "0.03").run().await;
+    ran.ends(0, "success");
+    let first = ran.report["services"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|service| service["started_seconds"].as_f64())
+        .fold(f64::MAX, f64::min);
+    let last =
+        ran.report["services"].as_array().unwrap().iter().filter_map(|service| service["ended_seconds"].as_f64()).fold(0.0, f64::max);
+    let took = Duration::from_secs_f64(last - first);
+    println!("critical path {path:.2} s, release {:.2} s, {:.3} x", took.as_secs_f64(), took.as_secs_f64() / path);
+    assert!(took.as_secs_f64() <= 1.05 * path, "{:.3} x the critical path", took.as_secs_f64() / path);
+}
+
+#[tokio::test]
+async fn services_in_flight_are_described_ten_a_call() {
+    let mut job = Job::tag_push(escher()).await;
+    job.run().await.ends(0, "success");
+    let most = job.sandbox.with(|world| {
+        let calls = world.calls.iter().filter(|call| call.operation == "DescribeServices");
+        calls.map(|call| call.body["services"].as_array().map_or(0, Vec::len)).max()
+    });
+    assert!(most.is_some_and(|most| (3..=10).contains(&most)), "{most:?}");
+}

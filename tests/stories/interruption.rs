@@ -1,0 +1,48 @@
+//! SIGINT and SIGTERM: nothing more is begun, everyone is told, and the next run takes up where things stand.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::{Job, escher};
+
+fn signal(child: &tokio::process::Child, name: &str) {
+    let id = child.id().expect("it runs").to_string();
+    let sent = std::process::Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap();
+    assert!(sent.success());
+}
+
+#[tokio::test]
+async fn an_interrupted_release_begins_nothing_more_and_the_next_run_joins_it() {
+    for name in ["INT", "TERM"] {
+        let mut world = escher();
+        world.time_scale = 20.0;
+        let mut job = Job::tag_push(world).await;
+        let child = job.start();
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        let updates = job.count("UpdateService");
+        assert!(updates > 0, "it is under way");
+        signal(&child, name);
+        let told = Instant::now();
+        let ran = job.ended(child).await;
+        assert!(told.elapsed() < Duration::from_secs(5), "took {:?}", told.elapsed());
+        ran.ends(130, "cancelled").says("left in flight").says("not begun");
+        assert_eq!(job.count("UpdateService"), updates, "nothing more was begun");
+        let slack = job.sandbox.with(|world| world.slack.messages[0].updates.last().map(|update| update.text.clone()));
+        assert!(slack.is_some_and(|text| text.contains("was cancelled")));
+        let again = job.run().await;
+        again.ends(0, "success").says("is in flight: joined");
+        assert_eq!(job.count("UpdateService"), 7, "what was in flight is not started twice");
+    }
+}
+
+#[tokio::test]
+async fn interrupted_while_planning_nothing_has_changed() {
+    let mut world = escher();
+    let slow = escher_sandbox::Effect::Delay(3.0);
+    world.fault(escher_sandbox::Fault { party: "ecs".into(), operation: "DescribeServices".into(), skip: 0, times: 9, effect: slow });
+    let mut job = Job::tag_push(world).await;
+    let child = job.start();
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    signal(&child, "INT");
+    let ran = job.ended(child).await;
+    ran.ends(130, "cancelled").says("cancelled before anything was begun").says("nothing has changed");
+}

@@ -1,0 +1,17 @@
+//! The binary as users run it, over real sockets, against the sandbox. Each test is a story with an end that is checked in
+//! the exit code, the outputs, the report, and in what the sandbox saw.
+#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "stories start programs, and say what they measured")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on should stop")]
+
+mod action;
+mod configuration;
+mod detection;
+mod failures;
+mod harness;
+mod house;
+mod interruption;
+mod plan;
+mod refusals;
+mod secrecy;
+mod slack;
+mod success;

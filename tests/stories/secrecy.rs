@@ -1,0 +1,72 @@
+//! No secret is seen, and no text from outside is a command.
+
+use escher_sandbox::{Breaker, Event, Fate};
+
+use crate::harness::{Job, TAG, escher};
+
+#[tokio::test]
+async fn no_secret_is_in_log_summary_outputs_or_report() {
+    let mut job = Job::tag_push(escher()).await;
+    job.set("RUNNER_DEBUG", "1").set("ESCHER_LOG", "trace").input("github-token", "ghs_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+    let ran = job.run().await;
+    ran.ends(0, "success");
+    let mut secrets = job.sandbox.with(|world| {
+        let sessions = world.sts.sessions.iter().flat_map(|session| [session.secret_key.clone(), session.session_token.clone()]);
+        sessions.chain([world.slack.token.clone()]).collect::<Vec<_>>()
+    });
+    secrets.push(job.variables["ACTIONS_ID_TOKEN_REQUEST_TOKEN"].clone());
+    secrets.push("ghs_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".into());
+    let tokens = job.sandbox.calls().into_iter().filter(|call| call.operation == "token");
+    secrets.extend(tokens.filter_map(|call| call.answer["value"].as_str().map(str::to_owned)));
+    assert!(secrets.len() >= 6 && secrets.iter().all(|secret| secret.len() > 5), "{secrets:?}");
+    // The runner takes the masks themselves out of the log.
+    let log: String = ran.stdout.lines().filter(|line| !line.starts_with("::add-mask::")).collect();
+    for secret in &secrets {
+        for (place, text) in [("log", &log), ("stderr", &ran.stderr), ("summary", &ran.summary), ("report", &ran.report.to_string())] {
+            assert!(!text.contains(secret.as_str()), "a secret is in the {place}");
+        }
+        assert!(!ran.outputs.values().any(|value| value.contains(secret.as_str())), "a secret is in the outputs");
+        assert!(ran.stdout.contains(&format!("::add-mask::{secret}")), "the runner was not told of a secret");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_masked_aloud_outside_of_a_workflow() {
+    let mut job = Job::tag_push(escher()).await;
+    job.variables.remove("GITHUB_ACTIONS");
+    let ran = job.only("autoresolver").run().await;
+    assert_eq!(ran.code, 0, "{}", ran.stdout);
+    assert!(!ran.stdout.contains("::"), "{}", ran.stdout);
+}
+
+const EVIL: &str = "(service autoresolver) was unable to place a task. Reason: \r::error::owned\n::set-output name=result::success\n  ::add-mask::e ##[error]owned <!channel> <@U1> </details> `x` | y";
+
+#[tokio::test]
+async fn text_from_ecs_is_neither_a_workflow_command_nor_a_mention() {
+    let mut world = escher();
+    world.image_mut("escher-autoresolver", TAG).fate = Fate::NeverStarts;
+    world.service_mut("autoresolver").breaker = Breaker { enable: false, rollback: false };
+    let mut job = Job::tag_push(world).await;
+    job.only("autoresolver").set("DEPLOY_TIMEOUT_MINUTES", "0.02");
+    let child = job.start();
+    tokio::time::sleep(std::time::Duration::from_millis(600)).await;
+    job.sandbox.with(|world| {
+        let event = Event { id: "evil".into(), message: EVIL.into(), ..world.service_mut("asset-store").events.first().cloned().unwrap() };
+        world.service_mut("autoresolver").events.insert(0, event);
+    });
+    let ran = job.ended(child).await;
+    ran.ends(1, "failed").says("unable to place a task");
+    for line in ran.stdout.split(['\n', '\r']).chain(ran.stderr.split(['\n', '\r'])) {
+        let is_ours =
+            ["::add-mask::ey", "::add-mask::", "::group::", "::endgroup::", "::error title="].iter().any(|own| line.starts_with(own));
+        assert!(is_ours || !line.trim_start().starts_with("::"), "{line:?}");
+        assert!(!line.contains("##["), "{line:?}");
+        assert_ne!(line.trim(), "::add-mask::e");
+    }
+    assert!(!ran.summary.contains("</details>") || ran.summary.contains("```text"), "{}", ran.summary);
+    let posted = job
+        .sandbox
+        .with(|world| serde_json::to_string(&world.slack.messages[0].updates.last().map(|update| update.blocks.clone())).unwrap());
+    assert!(posted.contains("unable to place a task"), "{posted}");
+    assert!(!posted.contains("<!") && !posted.contains("<@"), "{posted}");
+}
