@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let variables = config::env::variables();
-    let loaded = config::load(&cli::flags(std::env::args()), &variables);
+    let loaded = config::load(&cli::flags(std::env::args_os().map(|argument| argument.to_string_lossy().into_owned())), &variables);
     let masks = Masks::new(loaded.runner.is_github_actions());
     loaded.secrets.iter().for_each(|secret| masks.add(secret));
     start_tracing(&masks, variables.get("ESCHER_LOG"), loaded.runner.is_debug());

@@ -23,7 +23,7 @@ use crate::stages::cancel::Cancel;
 use crate::stages::finish::{Ending, finish};
 use crate::stages::notify::{Notified, Notifier};
 use crate::stages::progress::Progress;
-use crate::stages::{Clients, deploy, plan, read, settle, smoke_command};
+use crate::stages::{Clients, deploy, plan, read, rollback, settle, smoke_command};
 
 /// Slack's last update may take so long; a cancelled run must end within five seconds.
 const LAST_WORDS: Duration = Duration::from_secs(15);
@@ -118,7 +118,6 @@ impl Run<'_> {
                     plan: Some(prepared.plan),
                     planned: Some(board),
                     warnings: prepared.warnings,
-                    notified: Notified { ok: true, ..Notified::default() },
                     ..Ending::default()
                 }
             }
@@ -133,8 +132,21 @@ impl Run<'_> {
             Ok(prepared) => {
                 board.send_replace(Board::new(&prepared.plan, &self.request.graph, &self.runbooks()));
                 let progress = Progress::start(self.console.clone(), watched, self.began);
-                deploy::deploy(self.request, &prepared.clients, &prepared.plan, &board, self.began, self.cancel).await;
+                let job = deploy::Job {
+                    request: self.request,
+                    clients: &prepared.clients,
+                    plan: &prepared.plan,
+                    board: &board,
+                    began: self.began,
+                    cancel: self.cancel,
+                    smokes: !self.request.skip_smoke,
+                    stops_on_failure: self.request.rolls_back,
+                };
+                deploy::deploy(job).await;
                 progress.finish().await;
+                if self.request.rolls_back && board.borrow().first_failure().is_some() {
+                    rollback::roll_back(job, &self.console).await;
+                }
                 let board = board.borrow().clone();
                 Ending {
                     verdict: Some(board.verdict()),
@@ -153,7 +165,7 @@ impl Run<'_> {
         ending.notified = match notifier {
             Some(notifier) if self.cancel.is_cancelled() => notifier.finish(last, LAST_WORDS_CANCELLED).await,
             Some(notifier) => notifier.finish(last, LAST_WORDS).await,
-            None => Notified { ok: true, ..Notified::default() },
+            None => Notified::default(),
         };
         ending.warnings.extend(ending.notified.warning.clone());
         ending
@@ -168,8 +180,7 @@ impl Run<'_> {
             Err(error) => Ending { error: Some(error), ..Ending::default() },
             Ok(board) => {
                 board.rows().iter().for_each(|row| self.console.line(&table::log_line(row, self.began.elapsed())));
-                let notified = Notified { ok: true, ..Notified::default() };
-                Ending { verdict: Some(board.verdict()), board: Some(board), notified, ..Ending::default() }
+                Ending { verdict: Some(board.verdict()), board: Some(board), ..Ending::default() }
             }
         }
     }

@@ -8,6 +8,7 @@ use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_ecs::config::IdentityCache;
 use aws_sdk_ecs::config::interceptors::InterceptorContext;
 use aws_sdk_ecs::config::retry::{ClassifyRetry, RetryAction, RetryConfig};
+use aws_sdk_ecs::config::timeout::TimeoutConfig;
 use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
 
 use super::console::Masks;
@@ -18,6 +19,11 @@ use crate::error::Error;
 
 /// Credentials are renewed this long before they expire: longer than any one call with its retries.
 const RENEW_BEFORE: Duration = Duration::from_secs(300);
+
+/// One try of a call: a connection that swallows everything must not hold up a release.
+const ATTEMPT: Duration = Duration::from_secs(10);
+/// A call with all its retries.
+const OPERATION: Duration = Duration::from_secs(40);
 
 /// A failed call, whatever the service.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,10 +58,23 @@ impl CallError {
         self.code.starts_with("AccessDenied") || self.code == "UnauthorizedException"
     }
 
+    /// Told to come back later: certainly not done.
+    pub fn is_throttled(&self) -> bool {
+        matches!(
+            self.code.as_str(),
+            "ThrottlingException" | "Throttling" | "TooManyRequestsException" | "RequestLimitExceeded" | "SlowDown"
+        )
+    }
+
     /// It may go another way next time: throttled, no answer, a fault of the service, credentials in renewal.
     pub fn is_passing(&self) -> bool {
-        const PASSING: [&str; 8] = [
+        const PASSING: [&str; 13] = [
             "NoAnswer",
+            "UnrecognizedClientException",
+            "InvalidClientTokenId",
+            "ExpiredTokenException",
+            "RequestLimitExceeded",
+            "SlowDown",
             "ThrottlingException",
             "Throttling",
             "TooManyRequestsException",
@@ -116,6 +135,7 @@ pub async fn connect(environment: &Environment, runner: &Runner, http: &reqwest:
     let loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .region(Region::new(environment.region.clone()))
         .retry_config(RetryConfig::standard().with_max_attempts(5).with_initial_backoff(Duration::from_millis(500)))
+        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build())
         .identity_cache(IdentityCache::lazy().buffer_time(RENEW_BEFORE).build());
     let config = match (&environment.role_arn, runner.oidc()) {
         (Some(arn), Some(oidc)) => {

@@ -6,7 +6,7 @@ use aws_sdk_ecr::Client;
 use aws_sdk_ecr::config::Region;
 use aws_sdk_ecr::types::ImageIdentifier;
 
-use super::aws::{Aws, CallError};
+use super::aws::{Aws, CallError, FreshCredentials};
 use crate::domain::environment::Environment;
 use crate::domain::names::{Digest, EcrRepository};
 
@@ -29,7 +29,8 @@ pub struct Stored {
 impl Ecr {
     /// The registry's client.
     pub fn new(aws: &Aws, environment: &Environment) -> Self {
-        let config = aws_sdk_ecr::config::Builder::from(&aws.config).region(Region::new(environment.ecr_region.clone())).build();
+        let config = aws_sdk_ecr::config::Builder::from(&aws.config).region(Region::new(environment.ecr_region.clone()));
+        let config = config.retry_classifier(FreshCredentials).build();
         Self { client: Client::from_conf(config), registry: environment.ecr_account_id.clone() }
     }
 

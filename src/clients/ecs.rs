@@ -1,7 +1,6 @@
 //! Amazon ECS. Task definitions travel as raw JSON both ways; everything else through the typed SDK.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::config::ConfigBag;
@@ -9,15 +8,16 @@ use aws_sdk_ecs::config::RuntimeComponents;
 use aws_sdk_ecs::config::interceptors::AfterDeserializationInterceptorContextRef;
 use aws_sdk_ecs::config::retry::RetryConfig;
 use aws_sdk_ecs::error::BoxError;
-use aws_sdk_ecs::types::{DesiredStatus, TaskDefinitionField};
+use aws_sdk_ecs::types::{
+    DesiredStatus, ServiceDeploymentBrief, ServiceDeploymentStatus, StopServiceDeploymentStopType, TaskDefinitionField,
+};
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
 
 use super::aws::{Aws, CallError, FreshCredentials};
 use super::ecs_view;
-pub use super::ecs_view::nothing;
-use crate::domain::names::{DefinitionArn, EcsServiceName};
+use crate::domain::names::{DefinitionArn, DeploymentId, EcsServiceName};
 use crate::domain::rollout::{ServiceView, Task};
 use crate::domain::task_definition::{DefinitionError, TaskDefinition};
 
@@ -112,19 +112,32 @@ impl Ecs {
             Update::Again => request.force_new_deployment(true),
         };
         let once = aws_sdk_ecs::config::Builder::default().retry_config(RetryConfig::disabled());
-        let mut waited = 0;
-        loop {
-            let sent = request.clone().customize().config_override(once.clone()).send().await;
-            match sent.map_err(|error| CallError::new("UpdateService", &error)) {
-                Ok(answer) => return Ok(answer.service().map(ecs_view::service).unwrap_or_else(|| nothing(service))),
-                // Throttled means: not done. 5 a second are documented, so a short wait does.
-                Err(error) if waited < 6 && error.code.starts_with("Throttling") => {
-                    tokio::time::sleep(Duration::from_millis((300 << waited) + fastrand::u64(..300))).await;
-                    waited += 1;
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        let sent = request.customize().config_override(once).send().await;
+        let answer = sent.map_err(|error| CallError::new("UpdateService", &error))?;
+        Ok(answer.service().map(ecs_view::service).unwrap_or_default())
+    }
+
+    /// Has ECS take a deployment in flight back to the last completed one
+    /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopServiceDeployment.html>); false where ECS lists no
+    /// such deployment in flight.
+    ///
+    /// # Errors
+    /// `CallError`.
+    pub async fn stop(&self, service: &EcsServiceName, deployment: &DeploymentId) -> Result<bool, CallError> {
+        // The id of a deployment is the last part of its service revision's ARN.
+        let number = deployment.as_str().rsplit('/').next().unwrap_or_default();
+        let listed = self.client.list_service_deployments().cluster(&self.cluster).service(service.as_str()).send().await;
+        let listed = listed.map_err(|error| CallError::new("ListServiceDeployments", &error))?;
+        let is_ours = |brief: &&ServiceDeploymentBrief| {
+            let is_open = matches!(brief.status(), Some(ServiceDeploymentStatus::Pending | ServiceDeploymentStatus::InProgress));
+            is_open && brief.target_service_revision_arn().and_then(|arn| arn.rsplit('/').next()) == Some(number)
+        };
+        let Some(arn) = listed.service_deployments().iter().find(is_ours).and_then(|brief| brief.service_deployment_arn()) else {
+            return Ok(false);
+        };
+        let request = self.client.stop_service_deployment().service_deployment_arn(arn);
+        let sent = request.stop_type(StopServiceDeploymentStopType::Rollback).send().await;
+        sent.map(|_| true).map_err(|error| CallError::new("StopServiceDeployment", &error))
     }
 
     /// The tasks of a service: those that run, and on demand those that ended within the hour that ECS keeps them.

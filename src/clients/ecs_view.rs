@@ -22,7 +22,7 @@ pub(super) fn service(service: &types::Service) -> ServiceView {
         // Services made before controllers had a name have none.
         controller: controller.unwrap_or("ECS").to_owned(),
         desired: count(service.desired_count()),
-        deployments: service.deployments().iter().map(deployment).collect(),
+        deployments: service.deployments().iter().map(|one| deployment(service, one)).collect(),
         events: service.events().iter().map(|event| Event { id: text(event.id()), message: text(event.message()) }).collect(),
         breaker: breaker.map_or_else(Breaker::default, |breaker| Breaker { enabled: breaker.enable(), rollback: breaker.rollback() }),
         target_groups: service
@@ -34,24 +34,13 @@ pub(super) fn service(service: &types::Service) -> ServiceView {
     }
 }
 
-/// An answer without a service: nothing is known of it.
-pub fn nothing(name: &EcsServiceName) -> ServiceView {
-    ServiceView {
-        name: name.clone(),
-        status: String::new(),
-        controller: String::new(),
-        desired: 0,
-        deployments: Vec::new(),
-        events: Vec::new(),
-        breaker: Breaker::default(),
-        target_groups: Vec::new(),
-    }
-}
-
-fn deployment(deployment: &types::Deployment) -> Deployment {
+fn deployment(service: &types::Service, deployment: &types::Deployment) -> Deployment {
     let state = match deployment.rollout_state().map(types::DeploymentRolloutState::as_str) {
         Some("COMPLETED") => RolloutState::Completed,
         Some("FAILED") => RolloutState::Failed,
+        // Behind a Classic Load Balancer there is no rolloutState: a deployment that is alone, with every task running and none
+        // on its way, has arrived.
+        None if is_alone_and_whole(service) => RolloutState::Completed,
         _ => RolloutState::InProgress,
     };
     Deployment {
@@ -63,6 +52,10 @@ fn deployment(deployment: &types::Deployment) -> Deployment {
         state,
         reason: text(deployment.rollout_state_reason()),
     }
+}
+
+fn is_alone_and_whole(service: &types::Service) -> bool {
+    service.deployments().len() == 1 && service.running_count() == service.desired_count() && service.pending_count() == 0
 }
 
 pub(super) fn task(task: &types::Task) -> Task {

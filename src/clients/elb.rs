@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::TargetHealthStateEnum;
 
-use super::aws::{Aws, CallError};
+use super::aws::{Aws, CallError, FreshCredentials};
 use crate::domain::rollout::TargetGroup;
 
 /// The account's load balancers.
@@ -17,7 +17,8 @@ pub struct Elb {
 impl Elb {
     /// The client.
     pub fn new(aws: &Aws) -> Self {
-        Self { client: Client::new(&aws.config) }
+        let config = aws_sdk_elasticloadbalancingv2::config::Builder::from(&aws.config).retry_classifier(FreshCredentials);
+        Self { client: Client::from_conf(config.build()) }
     }
 
     /// The ids of a group's healthy targets: addresses in an awsvpc network, else instances.

@@ -9,6 +9,7 @@ mod ecs_view;
 pub mod elb;
 pub mod endpoint;
 pub mod http;
+pub mod logs;
 pub mod oidc;
 pub mod role;
 pub mod secrets;

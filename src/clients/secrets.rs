@@ -2,7 +2,7 @@
 
 use aws_sdk_secretsmanager::Client;
 
-use super::aws::{Aws, CallError};
+use super::aws::{Aws, CallError, FreshCredentials};
 
 /// The account's secrets.
 #[derive(Clone, Debug)]
@@ -24,7 +24,8 @@ pub struct Described {
 impl SecretsManager {
     /// The client.
     pub fn new(aws: &Aws) -> Self {
-        Self { client: Client::new(&aws.config) }
+        let config = aws_sdk_secretsmanager::config::Builder::from(&aws.config).retry_classifier(FreshCredentials);
+        Self { client: Client::from_conf(config.build()) }
     }
 
     /// A secret by name or ARN; none where there is none.

@@ -44,8 +44,13 @@ pub enum SlackError {
     #[error("answered {0}")]
     Status(u16),
     /// No answer.
-    #[error("did not answer: {0}")]
-    Unreachable(String),
+    #[error("did not answer: {why}")]
+    Unreachable {
+        /// In words.
+        why: String,
+        /// The request may have arrived all the same.
+        maybe_sent: bool,
+    },
 }
 
 impl SlackError {
@@ -55,11 +60,20 @@ impl SlackError {
             if matches!(error.as_str(), "invalid_blocks" | "invalid_blocks_format" | "msg_blocks_too_long" | "msg_too_long"))
     }
 
+    /// The message may be there although the answer says nothing: a second post could be one too many.
+    pub fn may_be_posted(&self) -> bool {
+        matches!(self, Self::Unreachable { maybe_sent: true, .. } | Self::Status(500..))
+    }
+
     /// The message to update is gone or not ours: post it anew.
     pub fn is_about_the_message(&self) -> bool {
         matches!(self, Self::Refused { error, .. }
             if matches!(error.as_str(), "message_not_found" | "cant_update_message" | "edit_window_closed"))
     }
+}
+
+fn unreachable(error: &reqwest::Error) -> SlackError {
+    SlackError::Unreachable { why: cause(error), maybe_sent: !error.is_connect() }
 }
 
 fn advice(error: &str, needed: &Option<String>) -> String {
@@ -123,7 +137,7 @@ impl Slack {
                 Ok(posted) => return Ok(posted),
                 // Told to come back later, so it certainly was not posted.
                 Err((error, Some(wait))) => (error, wait),
-                Err((error @ (SlackError::Unreachable(_) | SlackError::Status(500..)), None)) if may_repeat && tried < TRIES => {
+                Err((error @ (SlackError::Unreachable { .. } | SlackError::Status(500..)), None)) if may_repeat && tried < TRIES => {
                     (error, Duration::from_millis(500 << tried))
                 }
                 Err((error, None)) => return Err(error),
@@ -137,17 +151,17 @@ impl Slack {
 
     async fn attempt(&self, method: &str, body: &Value) -> Result<Posted, (SlackError, Option<Duration>)> {
         let request = self.http.post(format!("{}/{method}", self.url)).bearer_auth(&self.token).json(body);
-        let response = request.send().await.map_err(|error| (SlackError::Unreachable(cause(&error)), None))?;
+        let response = request.send().await.map_err(|error| (unreachable(&error), None))?;
         let status = response.status().as_u16();
         let told = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
-        let wait = told.map(Duration::from_secs);
+        let wait = told.map(|seconds: u64| Duration::from_secs(seconds.min(3600)));
         if status == 429 {
             return Err((SlackError::Status(status), Some(wait.unwrap_or(Duration::from_secs(1)))));
         }
         if status != 200 {
             return Err((SlackError::Status(status), None));
         }
-        let answer: Answer = response.json().await.map_err(|error| (SlackError::Unreachable(cause(&error)), None))?;
+        let answer: Answer = response.json().await.map_err(|error| (unreachable(&error), None))?;
         if answer.ok {
             return Ok(Posted { channel: answer.channel, ts: answer.ts });
         }

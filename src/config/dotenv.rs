@@ -15,7 +15,8 @@ pub(super) struct Entry {
 /// Reads a file; every line that is wrong is noted.
 pub(super) fn read(path: &str, text: &str, problems: &mut Vec<Problem>) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
-    for (index, raw) in text.lines().enumerate() {
+    // Editors on Windows put a byte order mark in front.
+    for (index, raw) in text.trim_start_matches('\u{feff}').lines().enumerate() {
         let line = index + 1;
         match entry(raw.trim()) {
             Ok(None) => {}
@@ -36,12 +37,13 @@ fn entry(line: &str) -> Result<Option<(String, String)>, String> {
         return Ok(None);
     }
     let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
-    let (key, value) = line.split_once('=').ok_or_else(|| format!("`{line}` is not KEY=value"))?;
+    let (key, value) = line.split_once('=').ok_or("is not KEY=value (its text isn't shown: it may be a secret)")?;
     let key = key.trim_end();
     let is_name = |key: &str| {
         key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') && !key.is_empty() && !key.as_bytes()[0].is_ascii_digit()
     };
     if !is_name(key) {
+        let key = crate::domain::credential::redact(key);
         return Err(format!("`{key}` is no name of a variable: letters, digits and `_`, not beginning with a digit"));
     }
     Ok(Some((key.to_owned(), unquote(value.trim())?)))
@@ -63,7 +65,11 @@ fn quoted(value: &str, quote: char, escapes: bool) -> Result<String, String> {
             _ if c == quote => {
                 let after = rest.as_str().trim_start();
                 let is_comment = after.is_empty() || after.starts_with('#');
-                return if is_comment { Ok(text) } else { Err(format!("`{after}` stands behind the closing quote")) };
+                return if is_comment {
+                    Ok(text)
+                } else {
+                    Err("text stands behind the closing quote (it isn't shown: it may be a secret)".to_owned())
+                };
             }
             '\\' if escapes => match rest.next() {
                 Some('n') => text.push('\n'),

@@ -90,6 +90,8 @@ pub struct Request {
     pub force: bool,
     /// Don't ask for health and version.
     pub skip_smoke: bool,
+    /// Take the whole release back when a service fails.
+    pub rolls_back: bool,
     /// An earlier job's message to carry on.
     pub slack_message: Option<SlackMessage>,
     /// Secrets.
@@ -169,6 +171,7 @@ fn read(
         dry_run,
         force,
         skip_smoke,
+        rolls_back: settings.get("DEPLOY_ON_FAILURE") != Some("hold"),
         slack_message: message.map(|(channel, ts)| SlackMessage { channel: channel.to_owned(), ts: ts.to_owned() }),
         tokens: Tokens { slack: inputs.text("slack-bot-token").map(str::to_owned), all: secrets.to_vec() },
         runner: runner.clone(),

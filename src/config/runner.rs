@@ -40,7 +40,9 @@ pub struct OidcRequest {
 impl Runner {
     /// Reads the variables; empty equals absent.
     pub(super) fn read(variables: &BTreeMap<String, String>) -> Self {
-        let given = variables.iter().filter(|(_, value)| !value.trim().is_empty());
+        // envy reads names in lower case, so `user` beside `USER` would be a duplicate, and everything would be lost.
+        let is_upper = |name: &str| !name.bytes().any(|byte| byte.is_ascii_lowercase());
+        let given = variables.iter().filter(|(name, value)| is_upper(name) && !value.trim().is_empty());
         let given = given.map(|(name, value)| (name.clone(), value.trim().to_owned()));
         // All fields are optional texts and paths, so there is nothing that could fail.
         envy::from_iter(given).unwrap_or_default()

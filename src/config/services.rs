@@ -217,6 +217,16 @@ pub(super) fn graph(folder: &Folder, problems: &mut Vec<Problem>) -> Graph {
             problems.push(Problem::at(&read.path, *line, format!("`needs` names `{need}`, which is no service{hint}")));
         }
     }
+    for (index, read) in services.values().enumerate() {
+        let twin = services.values().take(index).find(|other| other.service.ecs_service == read.service.ecs_service);
+        if let Some(twin) = twin {
+            let message = format!(
+                "`ecs_service` is `{}`, and so it is in {}: they would deploy over each other",
+                read.service.ecs_service, twin.path
+            );
+            problems.push(Problem::at(&read.path, 0, message));
+        }
+    }
     let needs = services.iter().map(|(name, read)| (name.clone(), read.service.needs.clone())).collect();
     Graph::new(needs).unwrap_or_else(|cycle| {
         problems.push(circle(&cycle, services));

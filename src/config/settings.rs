@@ -45,7 +45,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("DEPLOY_SMOKE_TIMEOUT_SECONDS", Shape::Decimal, Some("60"), "how long a service may take to answer well, in seconds"),
     setting("DEPLOY_ON_FAILURE", Shape::OnFailure, Some("rollback"), "rollback or hold"),
     setting("DEPLOY_TIMEOUT_MINUTES", Shape::Decimal, Some("20"), "how long one service's deployment may take, in minutes"),
-    setting("DEPLOY_POLL_SECONDS", Shape::Decimal, Some("2"), "time between two looks at ECS, in seconds"),
+    setting("DEPLOY_POLL_SECONDS", Shape::Interval, Some("2"), "time between two looks at ECS, in seconds"),
     setting("DEPLOY_REQUIRE_PASSED", Shape::Text, None, "environment whose passed- tag an image must have"),
     setting("DEPLOY_SLACK_CHANNEL", Shape::Text, Some("#escher-deployments"), "channel of the release's message"),
     setting("DEPLOY_E2E_CHANNEL", Shape::Text, Some("#escher-test-results"), "channel of E2E results"),
@@ -95,12 +95,17 @@ impl Settings {
 pub(super) fn read_file(folder: &Path, name: &str, problems: &mut Vec<Problem>) -> Settings {
     let path = format!("environments/{name}.env");
     let mut settings = Settings { path: path.clone(), ..Settings::default() };
+    let known = known(folder);
+    // The list decides, not the file system: on some, `Prod.env` opens `prod.env`.
+    if !known.iter().any(|other| other == name) {
+        let hint = did_you_mean(name, known.iter().map(String::as_str));
+        problems.push(Problem::at(&path, 0, format!("environment `{name}` has no file{hint}")));
+        return settings;
+    }
     let text = match std::fs::read_to_string(folder.join(&path)) {
         Ok(text) => text,
-        Err(_) => {
-            let known = known(folder);
-            let hint = did_you_mean(name, known.iter().map(String::as_str));
-            problems.push(Problem::at(&path, 0, format!("environment `{name}` has no file{hint}")));
+        Err(error) => {
+            problems.push(Problem::at(&path, 0, format!("can't be read: {error}")));
             return settings;
         }
     };
@@ -152,8 +157,17 @@ pub(super) fn merge(
     }
 }
 
+/// A gate that this version can't keep shut is no gate.
+fn check_unsupported(settings: &Settings, problems: &mut Vec<Problem>) {
+    if let Some(value) = settings.values.get("DEPLOY_REQUIRE_PASSED") {
+        let message = "DEPLOY_REQUIRE_PASSED is not checked by this version yet: take it out, or deploy with a later one";
+        problems.push(Problem { origin: value.origin.clone(), message: message.to_owned() });
+    }
+}
+
 /// The environment, once everything was checked; what must be there and isn't is a problem.
 pub(super) fn environment(name: &str, settings: &Settings, problems: &mut Vec<Problem>) -> Environment {
+    check_unsupported(settings, problems);
     let mut required = |key: &str| {
         let text = settings.text(key);
         if text.is_none() && settings.is_found {

@@ -27,6 +27,8 @@ pub enum Shape {
     Count,
     /// A positive decimal of some unit.
     Decimal,
+    /// Seconds between two looks: fewer than a hundredth would only hammer ECS.
+    Interval,
     /// An AWS account: twelve digits.
     Account,
     /// `arn:…:iam::…:role/…`.
@@ -45,12 +47,13 @@ impl Shape {
             Self::Boolean => boolean(text).is_some(),
             Self::Count => text.parse::<u32>().is_ok_and(|number| number > 0),
             Self::Decimal => decimal(text).is_some(),
+            Self::Interval => decimal(text).is_some_and(|seconds| seconds >= 0.01),
             Self::Account => text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()),
             Self::RoleArn => text.starts_with("arn:") && text.contains(":iam::") && text.contains(":role/"),
             Self::Url => text.starts_with("http://") || text.starts_with("https://"),
             Self::OnFailure => matches!(text, "rollback" | "hold"),
         };
-        (!is_right).then(|| format!("must be {}, not `{text}`", self.describe()))
+        (!is_right).then(|| format!("must be {}, not `{}`", self.describe(), crate::domain::credential::redact(text)))
     }
 
     fn describe(self) -> &'static str {
@@ -59,6 +62,7 @@ impl Shape {
             Self::Boolean => "true or false",
             Self::Count => "a whole number above zero",
             Self::Decimal => "a number above zero, as in 2 or 0.5",
+            Self::Interval => "a number of at least 0.01, as in 2 or 0.5",
             Self::Account => "an AWS account ID of twelve digits",
             Self::RoleArn => "a role's ARN, as in arn:aws:iam::111122223333:role/escher-github-deploy",
             Self::Url => "a URL that begins with http:// or https://",

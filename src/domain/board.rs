@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::graph::Graph;
-use super::names::ServiceName;
-use super::outcome::{End, Failure, FailureKind, Verdict, verdict};
+use super::names::{DeploymentId, ServiceName};
+use super::outcome::{End, Failure, FailureKind, RunsNow, Verdict, verdict};
 use super::plan::{Action, Plan, PlannedService, Side, Start};
 
 /// Where a service stands.
@@ -26,7 +26,7 @@ pub enum State {
     Smoke,
     /// Healthy and well; old tasks drain.
     Draining,
-    /// ECS is on its way back.
+    /// On its way back, by ECS's decision or ours.
     RollingBack,
     /// Ended.
     Done(End),
@@ -40,7 +40,10 @@ impl State {
 
     /// What needs this service never starts.
     fn bars_the_way(&self) -> bool {
-        matches!(self, Self::RollingBack | Self::Done(End::Failed(_) | End::Blocked { .. } | End::NotBegun | End::LeftInFlight))
+        matches!(
+            self,
+            Self::RollingBack | Self::Done(End::Failed(_) | End::TakenBack | End::Blocked { .. } | End::NotBegun | End::LeftInFlight)
+        )
     }
 
     /// Begun and not ended.
@@ -72,6 +75,8 @@ pub struct Row {
     pub ended: Option<Duration>,
     /// Linked from failures.
     pub runbook: Option<String>,
+    /// Our deployment of it.
+    pub deployment: Option<DeploymentId>,
 }
 
 /// All rows, in dependency order.
@@ -81,13 +86,16 @@ pub struct Board {
     graph: Graph,
     first_failure: Option<FailureKind>,
     cancelled: bool,
+    halted: bool,
+    /// Failures of services that are on their way back.
+    failed_before: BTreeMap<ServiceName, Failure>,
 }
 
 impl Board {
     /// The board before anything began.
     pub fn new(plan: &Plan, graph: &Graph, runbooks: &BTreeMap<ServiceName, String>) -> Self {
         let rows = plan.services.iter().map(|service| row(service, runbooks.get(&service.name))).collect();
-        Self { rows, graph: graph.clone(), first_failure: None, cancelled: false }
+        Self { rows, graph: graph.clone(), first_failure: None, cancelled: false, halted: false, failed_before: BTreeMap::new() }
     }
 
     /// The rows.
@@ -107,7 +115,7 @@ impl Board {
     /// The services whose turn it is: they wait, and everything they need is healthy and well. What is needed but not on
     /// the board was found steady before the run began.
     pub fn ready(&self) -> Vec<ServiceName> {
-        if self.cancelled {
+        if self.cancelled || self.halted {
             return Vec::new();
         }
         let is_open = |need: &ServiceName| self.state(need).is_none_or(State::opens_the_way);
@@ -121,12 +129,54 @@ impl Board {
             self.first_failure.get_or_insert(failure.kind.clone());
         }
         if let Some(row) = self.rows.iter_mut().find(|row| row.name == *name) {
+            if let (State::Done(End::Failed(failure)), State::RollingBack) = (&row.state, &state) {
+                self.failed_before.insert(name.clone(), failure.clone());
+            }
             row.started = row.started.or(state.is_in_flight().then_some(now));
             row.opened = row.opened.or(state.opens_the_way().then_some(now));
             row.ended = matches!(state, State::Done(_)).then_some(now);
             row.state = state;
         }
         self.block(now);
+    }
+
+    /// Begins nothing more, because the release goes back: what waits is not begun.
+    pub fn halt(&mut self, now: Duration) {
+        self.halted = true;
+        for row in self.rows.iter_mut().filter(|row| row.state == State::Waiting) {
+            row.state = State::Done(End::NotBegun);
+            row.ended = Some(now);
+        }
+    }
+
+    /// The run's first failure, if there was one.
+    pub fn first_failure(&self) -> Option<&FailureKind> {
+        self.first_failure.as_ref()
+    }
+
+    /// Remembers which deployment of a service is ours.
+    pub fn note_deployment(&mut self, name: &ServiceName, deployment: &DeploymentId) {
+        for row in self.rows.iter_mut().filter(|row| row.name == *name) {
+            row.deployment = Some(deployment.clone());
+        }
+    }
+
+    /// A service went back, or could not. What failed before stays failed, with what runs now corrected.
+    pub fn taken_back(&mut self, name: &ServiceName, result: Result<(), Failure>, now: Duration) {
+        let failed = self.failed_before.remove(name);
+        for row in self.rows.iter_mut().filter(|row| row.name == *name) {
+            let before = match (&row.state, failed.clone()) {
+                (State::Done(End::Failed(failure)), _) => Some(failure.clone()),
+                (_, failed) => failed,
+            };
+            let end = match (before, &result) {
+                (Some(failure), Ok(())) => End::Failed(Failure { runs_now: RunsNow::Before, ..failure }),
+                (None, Ok(())) => End::TakenBack,
+                (before, Err(failure)) => End::Failed(failure.after(before)),
+            };
+            row.state = State::Done(end);
+            row.ended = Some(now);
+        }
     }
 
     /// Begins nothing more: what waits is not begun, what is in flight is left to ECS.
@@ -217,6 +267,7 @@ fn row(service: &PlannedService, runbook: Option<&String>) -> Row {
         opened: None,
         ended: None,
         runbook: runbook.cloned(),
+        deployment: None,
     }
 }
 

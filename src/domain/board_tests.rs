@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::outcome::{RunResult, RunsNow};
+use crate::domain::outcome::RunResult;
 
 fn board(edges: &[(&str, &[&str])]) -> Board {
     let needs: BTreeMap<ServiceName, Vec<ServiceName>> =
@@ -23,8 +23,9 @@ fn from(graph: Graph) -> Board {
         opened: None,
         ended: None,
         runbook: None,
+        deployment: None,
     });
-    Board { rows: rows.collect(), graph, first_failure: None, cancelled: false }
+    Board { rows: rows.collect(), graph, first_failure: None, cancelled: false, halted: false, failed_before: BTreeMap::new() }
 }
 
 fn names(board: &Board) -> Vec<String> {
@@ -32,7 +33,7 @@ fn names(board: &Board) -> Vec<String> {
 }
 
 fn failure(kind: FailureKind, runs_now: RunsNow) -> State {
-    State::Done(End::Failed(Failure { kind, reason: "r".into(), details: vec![], hint: "h".into(), runs_now }))
+    State::Done(End::Failed(Failure { kind, reason: "r".into(), details: vec![], log: vec![], hint: "h".into(), runs_now }))
 }
 
 const ESCHER: &[(&str, &[&str])] = &[

@@ -52,9 +52,12 @@ impl Graph {
         found
     }
 
-    /// How many services stand in line before this one at the least: 0 needs nothing.
-    pub fn depth(&self, name: &ServiceName) -> usize {
-        self.needs(name).iter().map(|need| self.depth(need) + 1).max().unwrap_or(0)
+    /// The way back, for some of the services: each needs what it is needed by, directly or through others.
+    pub fn reversed(&self, among: &BTreeSet<ServiceName>) -> Self {
+        let users = |name: &ServiceName| among.iter().filter(|user| self.all_needs(user).contains(name)).cloned().collect();
+        let needs: BTreeMap<ServiceName, Vec<ServiceName>> = among.iter().map(|name| (name.clone(), users(name))).collect();
+        let order = self.order.iter().rev().filter(|name| among.contains(*name)).cloned().collect();
+        Self { needs, order }
     }
 
     /// The longest chain by weight that ends in a given service: its names and the sum.

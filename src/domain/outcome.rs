@@ -79,6 +79,10 @@ pub enum FailureKind {
     Smoke,
     /// ECS refused the update itself, or the service is gone.
     Update,
+    /// The role may not update it.
+    Denied,
+    /// It could not be taken back.
+    NotTakenBack,
     /// It could no longer be observed: credentials or permissions ended under way.
     Unwatched,
 }
@@ -89,7 +93,10 @@ impl FailureKind {
         match self {
             Self::Superseded { .. } => exit::SUPERSEDED,
             Self::Smoke => exit::SMOKE,
-            Self::RolledBack | Self::Failed | Self::CrashLoop | Self::TimedOut | Self::Update | Self::Unwatched => exit::DEPLOYMENT,
+            Self::Denied => exit::REFUSED,
+            Self::RolledBack | Self::Failed | Self::CrashLoop | Self::TimedOut | Self::Update | Self::NotTakenBack | Self::Unwatched => {
+                exit::DEPLOYMENT
+            }
         }
     }
 }
@@ -116,10 +123,25 @@ pub struct Failure {
     pub reason: String,
     /// Why, in detail: events, ended tasks.
     pub details: Vec<String>,
+    /// The log's last lines, oldest first.
+    pub log: Vec<String>,
     /// What to do about it.
     pub hint: String,
     /// What runs.
     pub runs_now: RunsNow,
+}
+
+impl Failure {
+    /// This failure, with an earlier one of the same service told in its details.
+    pub fn after(&self, earlier: Option<Failure>) -> Self {
+        let mut whole = self.clone();
+        if let Some(earlier) = earlier {
+            whole.details.push(format!("it had failed before: {}", earlier.reason));
+            whole.details.extend(earlier.details);
+            whole.log = earlier.log;
+        }
+        whole
+    }
 }
 
 /// The end of a service.
@@ -131,6 +153,8 @@ pub enum End {
     Unchanged,
     /// Left out by `skip`.
     Skipped,
+    /// Was deployed, or on its way, and taken back because another one failed.
+    TakenBack,
     /// Failed.
     Failed(Failure),
     /// Never begun, because of another one.
@@ -158,13 +182,17 @@ pub fn verdict<'a>(ends: impl IntoIterator<Item = &'a End>, first_failure: Optio
     let ends: Vec<&End> = ends.into_iter().collect();
     let deployed = ends.iter().any(|end| matches!(end, End::Deployed));
     if let Some(kind) = first_failure {
-        let restored = !deployed && ends.iter().all(|end| is_as_before(end));
-        let result = match kind {
-            FailureKind::Superseded { .. } => RunResult::Superseded,
-            _ if restored => RunResult::RolledBack,
-            _ => RunResult::Failed,
+        let is_as_before = !deployed && ends.iter().all(|end| is_as_before(end));
+        let restored = ends.iter().any(|end| was_restored(end));
+        let (result, exit_code) = match kind {
+            FailureKind::Superseded { .. } => (RunResult::Superseded, exit::SUPERSEDED),
+            FailureKind::Denied if is_as_before && !restored => (RunResult::Refused, exit::REFUSED),
+            FailureKind::Denied if is_as_before => (RunResult::RolledBack, exit::DEPLOYMENT),
+            FailureKind::Denied => (RunResult::Failed, exit::DEPLOYMENT),
+            _ if is_as_before && restored => (RunResult::RolledBack, kind.exit_code()),
+            _ => (RunResult::Failed, kind.exit_code()),
         };
-        return Verdict { result, exit_code: kind.exit_code() };
+        return Verdict { result, exit_code };
     }
     if cancelled {
         return Verdict { result: RunResult::Cancelled, exit_code: exit::CANCELLED };
@@ -173,10 +201,19 @@ pub fn verdict<'a>(ends: impl IntoIterator<Item = &'a End>, first_failure: Optio
     Verdict { result, exit_code: exit::SUCCESS }
 }
 
+/// Something of the release ran, and what ran before runs again.
+fn was_restored(end: &End) -> bool {
+    match end {
+        End::TakenBack => true,
+        End::Failed(failure) => failure.runs_now == RunsNow::Before && !matches!(failure.kind, FailureKind::Denied | FailureKind::Update),
+        _ => false,
+    }
+}
+
 fn is_as_before(end: &End) -> bool {
     match end {
         End::Deployed | End::LeftInFlight => false,
-        End::Unchanged | End::Skipped | End::Blocked { .. } | End::NotBegun => true,
+        End::Unchanged | End::Skipped | End::TakenBack | End::Blocked { .. } | End::NotBegun => true,
         End::Failed(failure) => failure.runs_now == RunsNow::Before,
     }
 }
@@ -186,7 +223,7 @@ mod tests {
     use super::*;
 
     fn failed(kind: FailureKind, runs_now: RunsNow) -> End {
-        End::Failed(Failure { kind, reason: String::new(), details: vec![], hint: String::new(), runs_now })
+        End::Failed(Failure { kind, reason: String::new(), details: vec![], log: vec![], hint: String::new(), runs_now })
     }
 
     fn of(ends: &[End], cancelled: bool) -> (RunResult, u8) {
@@ -206,6 +243,10 @@ mod tests {
         assert_eq!(of(&[failed(FailureKind::TimedOut, RunsNow::Mixed)], false), (RunResult::Failed, 1));
         assert_eq!(of(&[failed(FailureKind::Superseded { by: None }, RunsNow::Others)], false), (RunResult::Superseded, 4));
         assert_eq!(of(&[failed(FailureKind::Smoke, RunsNow::New)], false), (RunResult::Failed, 5));
+        let denied = || failed(FailureKind::Denied, RunsNow::Before);
+        assert_eq!(of(&[denied(), End::NotBegun], false), (RunResult::Refused, 3), "nothing was begun");
+        assert_eq!(of(&[denied(), End::TakenBack], false), (RunResult::RolledBack, 1));
+        assert_eq!(of(&[failed(FailureKind::Update, RunsNow::Before)], false), (RunResult::Failed, 1), "nothing was restored");
         assert_eq!(of(&[End::LeftInFlight, End::NotBegun], true), (RunResult::Cancelled, 130));
         assert_eq!(of(&[back(), End::NotBegun], true), (RunResult::RolledBack, 1), "the first cause decides");
     }

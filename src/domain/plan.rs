@@ -26,6 +26,8 @@ pub enum Action {
     None,
     /// Left out by `skip`.
     Skip,
+    /// Taken back to what ran before.
+    Return,
 }
 
 /// How the service is set in motion.
@@ -39,6 +41,8 @@ pub enum Start {
     Restart,
     /// Our own deployment is in flight already, from an earlier run: watch it.
     Join(DeploymentId),
+    /// Back to a definition that exists.
+    Back(DefinitionArn),
 }
 
 /// One side of the change, as far as it is known.
@@ -73,9 +77,15 @@ pub struct PlannedService {
     /// The service as it was read.
     #[serde(skip)]
     pub view: ServiceView,
-    /// Its definition has a container health check.
+    /// The definition of its PRIMARY as it was read.
     #[serde(skip)]
-    pub has_health_check: bool,
+    pub definition: TaskDefinition,
+    /// The container that is changed.
+    #[serde(skip)]
+    pub container: String,
+    /// What ran before this release, where an earlier run of it has changed the service already.
+    #[serde(skip)]
+    pub previous: Option<DefinitionArn>,
     /// How the new version may call itself.
     #[serde(skip)]
     pub accepted: Accepted,
@@ -105,6 +115,32 @@ impl Plan {
         self.services.iter().filter(|service| service.start != Start::Nothing)
     }
 
+    /// What a service goes back to when the release fails; none where the release has not changed it.
+    ///
+    /// A run of a release that has only arrived in part takes back what its earlier runs did, too; once it had arrived, a
+    /// later run answers for its own changes alone.
+    pub fn goes_back_to(&self, service: &PlannedService) -> Option<DefinitionArn> {
+        let earlier = || service.previous.clone().filter(|_| self.is_arriving());
+        match &service.start {
+            Start::Nothing => earlier().filter(|_| service.action != Action::Skip),
+            Start::Update(_) => earlier().or_else(|| service.from.task_definition.clone()),
+            Start::Restart | Start::Join(_) => service.previous.clone().or_else(|| {
+                let current = service.view.primary().map(|primary| &primary.definition);
+                service.from.task_definition.clone().filter(|serving| Some(serving) != current)
+            }),
+            Start::Back(_) => None,
+        }
+    }
+
+    /// Some service has yet to get this release's image, or to come to rest with it.
+    fn is_arriving(&self) -> bool {
+        self.changes().any(|service| match service.start {
+            Start::Update(_) => service.from.digest != service.to.digest,
+            Start::Restart | Start::Join(_) => true,
+            Start::Nothing | Start::Back(_) => false,
+        })
+    }
+
     /// A service's part.
     pub fn service(&self, name: &ServiceName) -> Option<&PlannedService> {
         self.services.iter().find(|service| service.name == *name)
@@ -123,14 +159,23 @@ pub struct Image {
 }
 
 /// What was read of one service.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Found {
     /// The service in ECS.
     pub view: ServiceView,
     /// The definition of its PRIMARY.
     pub definition: TaskDefinition,
+    /// The definition that serves, where the PRIMARY has not arrived and an earlier deployment still runs.
+    pub serving: Option<TaskDefinition>,
     /// Full ARNs (with ECS's suffix) by variable.
     pub secrets: BTreeMap<String, String>,
+}
+
+impl Found {
+    /// What runs, and what a release that fails goes back to.
+    fn runs(&self) -> &TaskDefinition {
+        self.serving.as_ref().unwrap_or(&self.definition)
+    }
 }
 
 /// The release as the planner needs it.
@@ -148,9 +193,11 @@ pub struct Release<'a> {
     pub force: bool,
 }
 
-/// Plans one service that is left out.
-pub fn plan_skipped(service: &Service, found: &Found) -> PlannedService {
-    let from = running_side(service, found);
+/// Plans one service that is left out; it need not even be there.
+pub fn plan_skipped(service: &Service, found: Option<&Found>) -> PlannedService {
+    let from = found.map(|found| running_side(service, found)).unwrap_or_default();
+    let nothing = Found::default();
+    let found = found.unwrap_or(&nothing);
     planned(service, found, Action::Skip, "left out by `skip`".to_owned(), Start::Nothing, from.clone(), from)
 }
 
@@ -179,7 +226,8 @@ pub fn plan_service(release: &Release<'_>, service: &Service, found: &Found, ima
         task_definition: Some(found.definition.arn()).filter(|_| keeps_definition),
     };
     let from = running_side(service, found);
-    Ok(PlannedService { accepted, ..planned(service, found, action, reason, start, from, to) })
+    let previous = previous(release, service, found).map(DefinitionArn::from);
+    Ok(PlannedService { accepted, previous, ..planned(service, found, action, reason, start, from, to) })
 }
 
 fn planned(service: &Service, found: &Found, action: Action, reason: String, start: Start, from: Side, to: Side) -> PlannedService {
@@ -191,7 +239,9 @@ fn planned(service: &Service, found: &Found, action: Action, reason: String, sta
         to,
         start,
         view: found.view.clone(),
-        has_health_check: found.definition.has_health_check(),
+        definition: found.definition.clone(),
+        container: service.container.clone(),
+        previous: None,
         accepted: Accepted::default(),
     }
 }
@@ -199,7 +249,7 @@ fn planned(service: &Service, found: &Found, action: Action, reason: String, sta
 /// What the running definition says of itself.
 pub fn running_side(service: &Service, found: &Found) -> Side {
     let container = service.container.as_str();
-    let definition = &found.definition;
+    let definition = found.runs();
     let tag = definition.image(container).and_then(|image| image.rsplit_once(':')).map(|(_, tag)| tag);
     let by_label = definition.label(container, LABEL_VERSION);
     let digest = definition.digest(container);
@@ -212,13 +262,17 @@ pub fn running_side(service: &Service, found: &Found) -> Side {
     }
 }
 
+/// What ran before this release, where the definition says that this release registered it.
+fn previous<'a>(release: &Release<'_>, service: &Service, found: &'a Found) -> Option<&'a str> {
+    let label = |name: &str| found.definition.label(&service.container, name);
+    let is_ours = label(LABEL_RELEASE) == Some(release.tag.to_string().as_str());
+    label(LABEL_PREVIOUS).filter(|_| is_ours)
+}
+
 fn wanted(release: &Release<'_>, service: &Service, found: &Found, image: &Image, accepted: &Accepted) -> Wanted {
     let tag = release.tag.to_string();
     let container = service.container.as_str();
-    let definition = &found.definition;
-    let is_ours = definition.label(container, LABEL_RELEASE) == Some(&tag);
-    let earlier = definition.label(container, LABEL_PREVIOUS).filter(|_| is_ours).map(str::to_owned);
-    let previous = earlier.unwrap_or_else(|| definition.arn().to_string());
+    let previous = previous(release, service, found).map_or_else(|| found.runs().arn().to_string(), str::to_owned);
     let mut labels = BTreeMap::from([
         (LABEL_VERSION.to_owned(), release.tag.version()),
         (LABEL_SOURCE.to_owned(), format!("https://github.com/{}/{}", release.owner, service.repo)),
@@ -263,6 +317,7 @@ fn reason(release: &Release<'_>, service: &Service, found: &Found, difference: &
     let settings = difference.settings.join(", ");
     match start {
         Start::Nothing => "same image, configuration and secrets as running".to_owned(),
+        Start::Back(definition) => format!("back to {}", definition.short()),
         Start::Join(id) => format!("this release's deployment {id} is in flight: joined"),
         Start::Restart => format!("stuck: {}; started once more with the definition it has", stuck(&found.view)),
         Start::Update(_) if difference.image && found.definition.digest(&service.container).is_none() => {

@@ -12,7 +12,8 @@ use super::names::{DefinitionArn, DeploymentId, EcsServiceName};
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html>).
 pub const UNCHECKED_HEALTHY_AFTER: Duration = Duration::from_secs(40);
 
-/// `DescribeServices` may answer with the state before our update for a while; an absence means nothing until then.
+/// `DescribeServices` may answer with an older state for a while, more than once: what only an absence tells counts after
+/// this long, and FAILED is final after this long where ECS is set to go back by itself.
 pub const STALE_FOR: Duration = Duration::from_secs(30);
 
 /// `rolloutState` of a deployment.
@@ -68,7 +69,7 @@ pub struct Breaker {
 }
 
 /// One service as `DescribeServices` shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ServiceView {
     /// Its name in ECS.
     pub name: EcsServiceName,
@@ -201,8 +202,10 @@ pub struct Observed<'a> {
     pub targets: &'a Targets,
     /// For how long each task has been seen running.
     pub running_for: &'a BTreeMap<String, Duration>,
-    /// Our deployment was listed at least once.
-    pub seen: bool,
+    /// Since our deployment was last listed; since our update where it never was.
+    pub absent_for: Duration,
+    /// Since our deployment was first seen FAILED.
+    pub failed_for: Duration,
     /// Since our update.
     pub elapsed: Duration,
 }
@@ -253,6 +256,13 @@ pub enum Verdict {
     TimedOut,
 }
 
+impl Verdict {
+    /// The deployment has failed on its own account, so that its tasks and their log tell why.
+    pub fn is_bad_end(&self) -> bool {
+        matches!(self, Self::Failed { .. } | Self::CrashLoop { .. } | Self::RolledBack { .. } | Self::TimedOut)
+    }
+}
+
 /// The verdict on our deployment.
 pub fn judge(expected: &Expected, observed: &Observed<'_>) -> Verdict {
     let service = observed.service;
@@ -271,18 +281,20 @@ pub fn judge(expected: &Expected, observed: &Observed<'_>) -> Verdict {
 fn judge_primary(expected: &Expected, observed: &Observed<'_>, ours: &Deployment) -> Verdict {
     let service = observed.service;
     if ours.state == RolloutState::Failed {
-        return Verdict::Failed { reason: ours.reason.clone() };
+        let reason = ours.reason.clone();
+        let goes_back = service.breaker.rollback && observed.failed_for < STALE_FOR;
+        return if goes_back { Verdict::RollingBack { reason } } else { Verdict::Failed { reason } };
     }
     if service.has_arrived(ours) {
         return Verdict::Completed;
     }
+    // Without tasks there is nothing to be healthy: then ECS's COMPLETED decides.
+    if service.desired > 0 && healthy_tasks(expected, observed) >= service.desired {
+        return Verdict::Healthy;
+    }
     let ended = ended_tasks(expected, observed, ours);
     if ended >= crash_limit(service) {
         return Verdict::CrashLoop { ended };
-    }
-    // ECS counts no targets: a deployment of no tasks is healthy when ECS calls it COMPLETED, not before.
-    if service.desired > 0 && healthy_tasks(expected, observed) >= service.desired {
-        return Verdict::Healthy;
     }
     Verdict::InProgress { running: ours.running }
 }
@@ -292,7 +304,7 @@ fn judge_replaced(expected: &Expected, observed: &Observed<'_>, ours: Option<&De
     let known = expected.before.iter().any(|(id, _)| *id == primary.id);
     let failed = ours.is_some_and(|ours| ours.state == RolloutState::Failed);
     let told = rollback_told(expected, observed, primary);
-    if known && ours.is_none() && !observed.seen && told.is_none() && observed.elapsed < STALE_FOR {
+    if known && ours.is_none() && told.is_none() && observed.absent_for < STALE_FOR {
         return Verdict::InProgress { running: 0 };
     }
     let same_definition = expected.before.iter().any(|(_, definition)| *definition == primary.definition);
@@ -309,9 +321,11 @@ fn judge_replaced(expected: &Expected, observed: &Observed<'_>, ours: Option<&De
 /// What ECS said about going back: the event about our deployment first, because it names the cause.
 fn rollback_told(expected: &Expected, observed: &Observed<'_>, primary: &Deployment) -> Option<String> {
     let ours = format!("deployment {}", expected.deployment);
+    let back = format!("rolling back to deployment {}", primary.id);
     new_events(expected, observed.service)
         .map(|event| &event.message)
         .find(|message| message.contains(&ours) && message.contains("deployment failed"))
+        .or_else(|| new_events(expected, observed.service).map(|event| &event.message).find(|message| message.contains(&back)))
         .or_else(|| Some(&primary.reason).filter(|reason| reason.contains("rolling back")))
         .cloned()
 }

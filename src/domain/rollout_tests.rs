@@ -59,7 +59,8 @@ struct Case {
     tasks: Vec<Task>,
     targets: Targets,
     running_for: BTreeMap<String, Duration>,
-    seen: bool,
+    absent: u64,
+    failed: u64,
     elapsed: u64,
     expected: Expected,
 }
@@ -71,7 +72,8 @@ impl Case {
             tasks: Vec::new(),
             targets: Targets::None,
             running_for: BTreeMap::new(),
-            seen: true,
+            absent: 60,
+            failed: 0,
             elapsed: 60,
             expected: expected(),
         }
@@ -92,7 +94,8 @@ impl Case {
             tasks: &self.tasks,
             targets: &self.targets,
             running_for: &self.running_for,
-            seen: self.seen,
+            absent_for: Duration::from_secs(self.absent),
+            failed_for: Duration::from_secs(self.failed),
             elapsed: Duration::from_secs(self.elapsed),
         };
         judge(&self.expected, &observed)
@@ -164,8 +167,19 @@ fn without_any_check_forty_seconds_of_running_count() {
 
 #[test]
 fn failed_without_rollback_stays_primary() {
-    let failed = Case::new(vec![deployment(OURS, 2, Failed, 0), deployment(OLD, 1, Completed, 2)]);
+    let failed = Case::new(vec![deployment(OURS, 2, Failed, 0), deployment(OLD, 1, Completed, 2)])
+        .with(|case| case.service.breaker.rollback = false);
     assert_eq!(failed.verdict(), Verdict::Failed { reason: "ECS deployment ecs-svc/2222".into() });
+}
+
+#[test]
+fn failed_with_rollback_is_on_its_way_back_until_nothing_comes_of_it() {
+    let since = |seconds| {
+        let shape = vec![deployment(OURS, 2, Failed, 0), deployment(OLD, 1, Completed, 2)];
+        Case::new(shape).with(|case| case.failed = seconds).verdict()
+    };
+    assert!(matches!(since(2), Verdict::RollingBack { .. }));
+    assert!(matches!(since(30), Verdict::Failed { .. }), "there was nothing to go back to");
 }
 
 #[test]
@@ -207,13 +221,23 @@ fn an_unknown_primary_is_someone_elses() {
 }
 
 #[test]
-fn an_old_answer_right_after_the_update_is_no_verdict() {
-    let stale = |seen, elapsed| Case::new(vec![deployment(OLD, 1, Completed, 2)]).with(|case| (case.seen, case.elapsed) = (seen, elapsed));
-    assert_eq!(stale(false, 5).verdict(), Verdict::InProgress { running: 0 });
-    assert!(matches!(stale(false, 31).verdict(), Verdict::RolledBack { .. }));
-    assert!(matches!(stale(true, 5).verdict(), Verdict::RolledBack { .. }));
-    let quick = stale(false, 5).event(FAILED_EVENT);
-    assert!(matches!(quick.verdict(), Verdict::RolledBack { .. }), "told so by an event: no need to wait");
+fn an_older_answer_is_no_verdict_however_often_we_were_listed() {
+    let absent = |seconds| Case::new(vec![deployment(OLD, 1, Completed, 2)]).with(|case| case.absent = seconds);
+    assert_eq!(absent(5).verdict(), Verdict::InProgress { running: 0 });
+    assert!(matches!(absent(30).verdict(), Verdict::RolledBack { .. }));
+    assert!(matches!(absent(5).event(FAILED_EVENT).verdict(), Verdict::RolledBack { .. }), "told so: no need to wait");
+    let person = absent(5).event("(service s) rolling back to deployment ecs-svc/1111.");
+    assert!(matches!(person.verdict(), Verdict::RolledBack { .. }));
+}
+
+#[test]
+fn a_service_that_recovered_from_crashes_is_healthy() {
+    let recovered = rolling().with(|case| {
+        case.service.breaker.enabled = false;
+        case.service.deployments[0].failed_tasks = 3;
+        case.tasks = vec![task("a", OURS), task("b", OURS), crashed("c", OURS), crashed("d", OURS), crashed("e", OURS)];
+    });
+    assert_eq!(recovered.verdict(), Verdict::Healthy);
 }
 
 #[test]
@@ -260,8 +284,8 @@ fn no_shape_without_our_completed_deployment_is_a_success() {
     for state in [Completed, InProgress, Failed] {
         for id in [OLD, OTHER] {
             for running in 0..4 {
-                for seen in [false, true] {
-                    let case = Case::new(vec![deployment(id, 1, state, running)]).with(|case| case.seen = seen);
+                for absent in [0, 60] {
+                    let case = Case::new(vec![deployment(id, 1, state, running)]).with(|case| case.absent = absent);
                     assert!(!matches!(case.verdict(), Verdict::Completed | Verdict::Healthy));
                 }
             }

@@ -34,7 +34,7 @@ pub const LABEL_RELEASE: &str = "escher.release";
 pub const LABEL_PREVIOUS: &str = "escher.previous";
 
 /// One revision of a task definition.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TaskDefinition {
     body: Map<String, Value>,
     tags: Vec<Value>,
@@ -62,6 +62,25 @@ pub struct Difference {
     pub image: bool,
     /// The names of the variables and secrets that differ, sorted.
     pub settings: Vec<String>,
+}
+
+/// Where a container's log is kept, with the `awslogs` driver
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/specify-log-config.html>).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogPlace {
+    /// `awslogs-group`.
+    pub group: String,
+    /// `awslogs-region`; the cluster's where it isn't given.
+    pub region: Option<String>,
+    /// `awslogs-stream-prefix` and the container's name: a task's stream is this, a slash, and the task's id.
+    stream: String,
+}
+
+impl LogPlace {
+    /// The stream of one task.
+    pub fn stream(&self, task: &str) -> String {
+        format!("{}/{task}", self.stream)
+    }
 }
 
 /// What can be wrong with a task definition.
@@ -141,6 +160,17 @@ impl TaskDefinition {
     /// The commit that the label names.
     pub fn revision(&self, container: &str) -> Option<Revision> {
         self.label(container, LABEL_REVISION).map(Revision::from)
+    }
+
+    /// Where a container's log is kept; none with another driver, or without a prefix, as then no stream can be named.
+    pub fn log_place(&self, container: &str) -> Option<LogPlace> {
+        let configuration = self.container(container).ok()?.get("logConfiguration")?;
+        let option = |name: &str| configuration.get("options")?.get(name)?.as_str().map(str::to_owned);
+        if configuration.get("logDriver")?.as_str() != Some("awslogs") {
+            return None;
+        }
+        let stream = format!("{}/{container}", option("awslogs-stream-prefix")?);
+        Some(LogPlace { group: option("awslogs-group")?, region: option("awslogs-region"), stream })
     }
 
     /// Whether ECS checks the health of any essential container.

@@ -4,8 +4,8 @@ use super::text::one_line;
 use crate::domain::board::Row;
 use crate::domain::outcome::{Failure, RunsNow};
 
-/// The failure's lines, without the service's name and the kind.
-pub fn failure(row: &Row, failure: &Failure) -> Vec<String> {
+/// The failure's lines, without the service's name and the kind; of the log at most so many.
+pub fn failure(row: &Row, failure: &Failure, most_log_lines: usize) -> Vec<String> {
     let mut lines = vec![one_line(&failure.reason, 500)];
     lines.extend(failure.details.iter().map(|detail| format!("  {}", one_line(detail, 500))));
     if !failure.hint.is_empty() {
@@ -15,6 +15,12 @@ pub fn failure(row: &Row, failure: &Failure) -> Vec<String> {
         lines.push(format!("→ runbook: {runbook}"));
     }
     lines.push(runs_now(row, failure.runs_now));
+    let skipped = failure.log.len().saturating_sub(most_log_lines);
+    let shown: Vec<String> = failure.log.iter().skip(skipped).map(|line| format!("  | {}", one_line(line, 300))).collect();
+    if !shown.is_empty() {
+        lines.push(format!("the log's last {} lines:", shown.len()));
+        lines.extend(shown);
+    }
     lines
 }
 

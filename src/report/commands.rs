@@ -80,10 +80,17 @@ pub fn of_board(board: &Board) -> Vec<Annotation> {
     let failure = |(row, failure): (&crate::domain::board::Row, &crate::domain::outcome::Failure)| Annotation {
         level: Level::Error,
         title: format!("{}: {}", row.name, crate::report::table::kind_word(&failure.kind)),
-        message: crate::report::advice::failure(row, failure).join("\n"),
+        message: crate::report::advice::failure(row, failure, 20).join("\n"),
         place: None,
     };
     limited(board.failures().map(failure).collect())
+}
+
+/// The annotations of what did not stop a run.
+pub fn of_warnings(warnings: &[String]) -> Vec<Annotation> {
+    let annotation =
+        |warning: &String| Annotation { level: Level::Warning, title: "escher-deploy".to_owned(), message: warning.clone(), place: None };
+    limited(warnings.iter().map(annotation).collect())
 }
 
 fn limited(mut annotations: Vec<Annotation>) -> Vec<Annotation> {

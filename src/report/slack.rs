@@ -103,7 +103,7 @@ fn section(text: &str) -> Value {
 }
 
 fn failure_text(row: &Row, failure: &crate::domain::outcome::Failure) -> String {
-    let lines: Vec<String> = advice::failure(row, failure).iter().map(|line| escape(&one_line(line, 400))).collect();
+    let lines: Vec<String> = advice::failure(row, failure, 12).iter().map(|line| escape(&one_line(line, 400))).collect();
     format!("✗ *{}* {}\n{}", escape(row.name.as_str()), table::kind_word(&failure.kind), lines.join("\n"))
 }
 

@@ -29,7 +29,9 @@ pub fn of_board(subject: Subject<'_>, board: &Board, verdict: &Verdict, warnings
     parts.extend(failures(board));
     parts.extend(warnings.iter().map(|warning| format!("> [!WARNING]\n> {}", escape(&one_line(warning, 1000)))));
     parts.push(services(board, subject.time));
-    parts.extend(timeline(board, subject.time));
+    if verdict.exit_code == 0 {
+        parts.extend(timeline(board, subject.time));
+    }
     limited(&parts)
 }
 
@@ -58,7 +60,7 @@ fn sign(verdict: &Verdict) -> &'static str {
 fn failures(board: &Board) -> Vec<String> {
     let one = |(row, failure): (&Row, &crate::domain::outcome::Failure)| {
         let title = format!("### ❌ {}: {}", escape(row.name.as_str()), table::kind_word(&failure.kind));
-        format!("{title}\n\n{}", fence(&advice::failure(row, failure).join("\n")))
+        format!("{title}\n\n{}", fence(&advice::failure(row, failure, 50).join("\n")))
     };
     board.failures().map(one).collect()
 }

@@ -18,6 +18,7 @@ pub fn sign(state: &State) -> &'static str {
         State::Done(End::Unchanged | End::Skipped) => "–",
         State::Done(End::Failed(_)) => "✗",
         State::Done(End::Blocked { .. } | End::NotBegun) => "○",
+        State::Done(End::TakenBack) => "↩",
         State::Done(End::LeftInFlight) => "…",
     }
 }
@@ -30,7 +31,9 @@ pub fn words(row: &Row) -> String {
         State::Rolling { running, desired } => format!("rolling out, {running}/{desired} running"),
         State::Smoke => "healthy, smoke test".to_owned(),
         State::Draining => "healthy, old tasks drain".to_owned(),
-        State::RollingBack => "ECS is rolling back".to_owned(),
+        State::RollingBack => "going back".to_owned(),
+        State::Done(End::TakenBack) => "taken back".to_owned(),
+        State::Done(End::Deployed) if row.action == Action::Return => "is back".to_owned(),
         State::Done(End::Deployed) => "deployed".to_owned(),
         State::Done(End::Unchanged) => "unchanged".to_owned(),
         State::Done(End::Skipped) => "skipped".to_owned(),
@@ -52,6 +55,8 @@ pub fn kind_word(kind: &FailureKind) -> &'static str {
         FailureKind::Smoke => "smoke test failed",
         FailureKind::Update => "not updated",
         FailureKind::Unwatched => "lost sight of",
+        FailureKind::Denied => "not allowed",
+        FailureKind::NotTakenBack => "NOT TAKEN BACK",
     }
 }
 
@@ -86,6 +91,7 @@ fn action_word(action: Action) -> &'static str {
         Action::Configure => "configure",
         Action::None => "none",
         Action::Skip => "skip",
+        Action::Return => "return",
     }
 }
 

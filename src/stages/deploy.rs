@@ -1,57 +1,71 @@
-//! Deploys the plan: starts each service the moment its own needs are healthy and well, watches all that are in flight
-//! with one poller, and ends when every service has ended.
+//! Deploys a plan: starts each service the moment its own needs are healthy and well, watches all that are in flight
+//! with one poller, and ends when every service has ended. A plan that takes services back is deployed like any other.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 
 use super::cancel::Cancel;
 use super::flight::{Flight, Gate};
-use super::smoke::{NeverWell, Smoke, smoke};
+use super::smoke::{Smoke, smoke};
 use super::start::{Started, Stopped, start};
-use super::{Clients, failure};
+use super::{Clients, failure, log_tail, look};
 use crate::clients::aws::CallError;
-use crate::clients::ecs::SERVICES_AT_ONCE;
 use crate::config::Request;
 use crate::domain::board::{Board, State};
-use crate::domain::names::{EcsServiceName, ServiceName};
+use crate::domain::names::ServiceName;
 use crate::domain::outcome::{End, Failure};
 use crate::domain::plan::Plan;
 use crate::domain::rollout::{ServiceView, Verdict};
 
-/// How long a deployment may go unobserved before it counts as lost.
-const BLIND_FOR: Duration = Duration::from_secs(60);
+/// How long a deployment may go unobserved before it counts as lost, where the reason will not pass by itself.
+const BLIND_FOR: Duration = Duration::from_secs(30);
 /// How long a start under way may take once the run was told to stop.
 const LAST_STARTS: Duration = Duration::from_secs(2);
 
+/// What is deployed, and how.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// The request.
+    pub request: &'a Request,
+    /// The parties.
+    pub clients: &'a Clients,
+    /// The plan.
+    pub plan: &'a Plan,
+    /// Where it stands.
+    pub board: &'a watch::Sender<Board>,
+    /// When the run began.
+    pub began: Instant,
+    /// Signals.
+    pub cancel: &'a Cancel,
+    /// Ask deployed services for their health and version.
+    pub smokes: bool,
+    /// On the first failure begin nothing more, and have ECS take back what is in flight.
+    pub stops_on_failure: bool,
+}
+
 /// A release under way.
 struct Release<'a> {
-    request: &'a Request,
-    clients: &'a Clients,
-    plan: &'a Plan,
-    board: &'a watch::Sender<Board>,
-    began: Instant,
-    cancel: Cancel,
+    job: Job<'a>,
+    /// Nothing more is to be begun.
+    halted: watch::Sender<bool>,
     starting: JoinSet<(ServiceName, Result<Started, Stopped>)>,
-    smoking: JoinSet<(ServiceName, Duration, Result<(), NeverWell>)>,
+    smoking: JoinSet<(ServiceName, Result<(), Failure>)>,
+    stopping: JoinSet<(ServiceName, Result<bool, CallError>)>,
     flights: BTreeMap<ServiceName, Flight>,
 }
 
 /// Applies the plan. How each service ended stands on the board.
-pub async fn deploy(request: &Request, clients: &Clients, plan: &Plan, board: &watch::Sender<Board>, began: Instant, cancel: &Cancel) {
+pub async fn deploy(job: Job<'_>) {
     let release = Release {
-        request,
-        clients,
-        plan,
-        board,
-        began,
-        cancel: cancel.clone(),
+        job,
+        halted: watch::Sender::new(false),
         starting: JoinSet::new(),
         smoking: JoinSet::new(),
+        stopping: JoinSet::new(),
         flights: BTreeMap::new(),
     };
     release.run().await;
@@ -59,19 +73,26 @@ pub async fn deploy(request: &Request, clients: &Clients, plan: &Plan, board: &w
 
 impl Release<'_> {
     async fn run(mut self) {
-        let mut poll = interval(self.request.environment.poll);
+        let mut poll = interval(self.job.request.environment.poll);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let cancel = self.cancel.clone();
+        let cancel = self.job.cancel.clone();
         loop {
             self.start_what_is_ready();
-            if self.board.borrow().is_done() {
+            if self.job.board.borrow().is_done() && self.starting.is_empty() {
                 return;
             }
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => break,
-                Some(Ok((name, result))) = self.starting.join_next() => self.started(&name, result, &mut poll),
-                Some(Ok((name, time, result))) = self.smoking.join_next() => self.smoked(&name, time, result),
+                Some(joined) = self.starting.join_next() => if let Ok((name, result)) = joined {
+                    self.started(&name, result, &mut poll);
+                },
+                Some(joined) = self.smoking.join_next() => if let Ok((name, result)) = joined {
+                    self.smoked(&name, result);
+                },
+                Some(joined) = self.stopping.join_next() => if let Ok((name, result)) = joined {
+                    self.stopped(&name, &result);
+                },
                 _ = poll.tick(), if !self.flights.is_empty() => {
                     tokio::select! {
                         () = cancel.cancelled() => break,
@@ -80,67 +101,63 @@ impl Release<'_> {
                 }
             }
         }
-        self.stop().await;
+        self.leave().await;
     }
 
-    fn advance(&self, name: &ServiceName, state: State) {
-        let now = self.began.elapsed();
-        self.board.send_modify(|board| board.advance(name, state, now));
+    fn is_halted(&self) -> bool {
+        *self.halted.borrow()
+    }
+
+    fn advance(&mut self, name: &ServiceName, state: State) {
+        let now = self.job.began.elapsed();
+        let failed = matches!(state, State::Done(End::Failed(_)));
+        self.job.board.send_modify(|board| board.advance(name, state, now));
+        if failed && self.job.stops_on_failure && !self.is_halted() {
+            self.halted.send_replace(true);
+            self.job.board.send_modify(|board| board.halt(now));
+            let flights: Vec<ServiceName> = self.flights.keys().cloned().collect();
+            flights.iter().for_each(|name| self.stop(name));
+        }
     }
 
     fn start_what_is_ready(&mut self) {
-        let ready = self.board.borrow().ready();
+        let ready = self.job.board.borrow().ready();
         for name in ready {
             self.advance(&name, State::Starting);
-            let Some(planned) = self.plan.service(&name).cloned() else { continue };
-            let (clients, cancel, time) = (self.clients.clone(), self.cancel.clone(), self.request.environment.timeout);
+            let Some(planned) = self.job.plan.service(&name).cloned() else { continue };
+            let (clients, halted, time) = (self.job.clients.clone(), self.halted.subscribe(), self.job.request.environment.timeout);
             self.starting.spawn(async move {
-                let result = start(&clients, &planned, time, &cancel).await;
+                let result = start(&clients, &planned, time, &halted).await;
                 (name, result)
             });
         }
     }
 
     fn started(&mut self, name: &ServiceName, result: Result<Started, Stopped>, poll: &mut Interval) {
-        let Some(planned) = self.plan.service(name) else { return };
+        let Some(planned) = self.job.plan.service(name) else { return };
         match result {
             Ok(started) => {
                 // What was just begun shows nothing yet: the first look is one interval later, unless others are due.
                 if self.flights.is_empty() {
                     poll.reset();
                 }
+                let ours = started.expected.deployment.clone();
+                self.job.board.send_modify(|board| board.note_deployment(name, &ours));
                 self.advance(name, State::Rolling { running: 0, desired: planned.view.desired });
-                self.flights.insert(name.clone(), Flight::new(planned.view.name.clone(), started));
+                self.flights.insert(name.clone(), Flight::new(planned, started));
+                if self.is_halted() {
+                    self.stop(name);
+                }
             }
             Err(Stopped::Failed(failure)) => self.advance(name, State::Done(End::Failed(failure))),
-            Err(Stopped::Cancelled) => self.advance(name, State::Done(End::NotBegun)),
+            Err(Stopped::Halted) => self.advance(name, State::Done(End::NotBegun)),
         }
     }
 
-    /// One look at everything in flight: ten services a call, calls and task look-ups side by side.
+    /// One look at everything in flight.
     async fn look(&mut self) {
-        let names: Vec<EcsServiceName> = self.flights.values().map(|flight| flight.name.clone()).collect();
-        let clients = self.clients;
-        let answers = join_all(names.chunks(SERVICES_AT_ONCE).map(|some| async move { (some, clients.ecs.services(some).await) })).await;
-        let mut views: BTreeMap<&EcsServiceName, Result<ServiceView, &CallError>> = BTreeMap::new();
-        for (some, answer) in &answers {
-            match answer {
-                Ok(found) => views.extend(found.iter().map(|view| (&view.name, Ok(view.clone())))),
-                Err(error) => views.extend(some.iter().map(|name| (name, Err(error)))),
-            }
-        }
-        let gone = |name: &EcsServiceName| ServiceView { status: "MISSING".to_owned(), ..crate::clients::ecs::nothing(name) };
-        let looks = self.flights.iter_mut().map(|(name, flight)| {
-            let view = views.get(&flight.name).cloned().unwrap_or_else(|| Ok(gone(&flight.name)));
-            async move {
-                match view {
-                    Ok(view) => (name.clone(), Ok((flight.observe(clients, &view).await, view))),
-                    Err(error) => (name.clone(), Err(error.clone())),
-                }
-            }
-        });
-        for (name, look) in join_all(looks).await {
-            match look {
+        for (name, looked) in look::look(self.job.clients, &mut self.flights).await {
+            match looked {
                 Ok((verdict, view)) => self.apply(&name, &verdict, &view),
                 Err(error) => self.blind(&name, &error),
             }
@@ -149,24 +166,24 @@ impl Release<'_> {
 
     fn apply(&mut self, name: &ServiceName, verdict: &Verdict, view: &ServiceView) {
         let Some(flight) = self.flights.get_mut(name) else { return };
-        if let Some(failure) = failure::of(verdict, &flight.expected, view, &flight.tasks) {
+        if flight.is_stopped && matches!(verdict, Verdict::RolledBack { .. }) {
+            return self.end(name, End::TakenBack);
+        }
+        if let Some(failure) = failure::of(verdict, &flight.expected, view, &flight.tasks, &flight.log) {
             return self.end(name, End::Failed(failure));
         }
+        let ours = &flight.expected.deployment;
+        let older = view.deployments.iter().any(|deployment| deployment.id != *ours && deployment.running > 0);
+        flight.older_may_answer.send_replace(older);
+        flight.is_completed = *verdict == Verdict::Completed;
         match (verdict, flight.gate) {
             (Verdict::InProgress { running }, Gate::Closed) => {
-                self.advance(name, State::Rolling { running: *running, desired: view.desired })
+                self.advance(name, State::Rolling { running: *running, desired: view.desired });
             }
             (Verdict::Healthy, Gate::Closed) => self.healthy(name, view),
             (Verdict::RollingBack { .. }, _) => self.advance(name, State::RollingBack),
-            (Verdict::Completed, gate) => {
-                flight.is_completed = true;
-                flight.older_may_answer.send_replace(false);
-                match gate {
-                    Gate::Closed => self.healthy(name, view),
-                    Gate::Smoking => {}
-                    Gate::Open => self.end(name, End::Deployed),
-                }
-            }
+            (Verdict::Completed, Gate::Closed) => self.healthy(name, view),
+            (Verdict::Completed, Gate::Open) => self.end(name, End::Deployed),
             _ => {}
         }
     }
@@ -177,30 +194,41 @@ impl Release<'_> {
         let Some(flight) = self.flights.get_mut(name) else { return };
         let Some(test) = test else { return self.well(name) };
         flight.gate = Gate::Smoking;
-        let (http, older, name_) = (self.clients.http.clone(), flight.older_may_answer.subscribe(), name.clone());
+        let (clients, older, owned) = (self.job.clients.clone(), flight.older_may_answer.subscribe(), name.clone());
+        let (expected, ecs_name) = (flight.expected.clone(), flight.name.clone());
+        let definition = self.job.plan.service(name).map(|planned| (planned.definition.clone(), planned.container.clone()));
         self.smoking.spawn(async move {
             let began = Instant::now();
-            let result = smoke(&http, &test, older).await;
-            (name_, began.elapsed(), result)
+            let Err(never) = smoke(&clients.http, &test, older).await else { return (owned, Ok(())) };
+            let time = began.elapsed();
+            let tasks = clients.ecs.tasks(&ecs_name, false).await.unwrap_or_default();
+            let log = match definition {
+                Some((definition, container)) => log_tail::of_tasks(&clients, &definition, &container, &expected, &tasks).await,
+                None => Vec::new(),
+            };
+            (owned, Err(failure::smoke(&never.why, never.asked, time, log)))
         });
         self.advance(name, State::Smoke);
     }
 
     fn smoke_test(&self, name: &ServiceName) -> Option<Smoke> {
-        let (service, planned) = (self.request.services.get(name)?, self.plan.service(name)?);
-        let environment = &self.request.environment;
-        let url = service.health_url(environment.base_url.as_deref(), &environment.name).filter(|_| !self.request.skip_smoke)?;
+        let (service, planned) = (self.job.request.services.get(name)?, self.job.plan.service(name)?);
+        let environment = &self.job.request.environment;
+        let url = service.health_url(environment.base_url.as_deref(), &environment.name);
+        let url = url.filter(|_| self.job.smokes && !self.is_halted())?;
         Some(Smoke { url, health: service.health.clone()?, accepted: planned.accepted.clone(), timeout: environment.smoke_timeout })
     }
 
-    fn smoked(&mut self, name: &ServiceName, time: Duration, result: Result<(), NeverWell>) {
+    fn smoked(&mut self, name: &ServiceName, result: Result<(), Failure>) {
         // A deployment that has failed meanwhile is gone from the flights, and its smoke test says nothing any more.
         let is_smoking = self.flights.get(name).is_some_and(|flight| flight.gate == Gate::Smoking);
-        let is_going_back = matches!(self.board.borrow().row(name).map(|row| &row.state), Some(State::RollingBack));
+        let is_going_back = matches!(self.job.board.borrow().row(name).map(|row| &row.state), Some(State::RollingBack));
         match result {
-            _ if !is_smoking || is_going_back => {}
+            _ if !is_smoking => {}
+            // It may come back from there, and is then asked again.
+            _ if is_going_back => self.flights.get_mut(name).into_iter().for_each(|flight| flight.gate = Gate::Closed),
             Ok(()) => self.well(name),
-            Err(never) => self.end(name, End::Failed(failure::smoke(&never.why, never.asked, time))),
+            Err(failure) => self.end(name, End::Failed(failure)),
         }
     }
 
@@ -216,28 +244,54 @@ impl Release<'_> {
         self.advance(name, State::Done(end));
     }
 
+    /// Has ECS take a deployment in flight back.
+    fn stop(&mut self, name: &ServiceName) {
+        let Some(flight) = self.flights.get_mut(name).filter(|flight| !flight.is_stopped) else { return };
+        flight.is_stopped = true;
+        let (clients, ecs_name, ours, owned) =
+            (self.job.clients.clone(), flight.name.clone(), flight.expected.deployment.clone(), name.clone());
+        self.stopping.spawn(async move { (owned, clients.ecs.stop(&ecs_name, &ours).await) });
+    }
+
+    /// Where ECS can't take it back by itself, the release does: the flight is let go, and the rollback updates it.
+    fn stopped(&mut self, name: &ServiceName, result: &Result<bool, CallError>) {
+        match result {
+            Ok(true) => self.advance(name, State::RollingBack),
+            Ok(false) => self.end(name, End::LeftInFlight),
+            Err(error) => {
+                tracing::debug!(%error, service = %name, "ECS does not stop the deployment");
+                self.end(name, End::LeftInFlight);
+            }
+        }
+    }
+
     /// A look failed: it is made again, until that is hopeless.
     fn blind(&mut self, name: &ServiceName, error: &CallError) {
         let Some(flight) = self.flights.get_mut(name) else { return };
         tracing::debug!(%error, service = %name, "can't look at it");
         let time = flight.blind_since.get_or_insert_with(Instant::now).elapsed();
-        let patience = if error.is_passing() { BLIND_FOR } else { BLIND_FOR / 6 };
-        let lost: Option<Failure> = (time >= patience).then(|| failure::unwatched(&flight.expected, &error.to_string(), time));
-        if let Some(failure) = lost {
+        let is_over = flight.started.elapsed() >= flight.expected.timeout;
+        let is_hopeless = !error.is_passing() && time >= BLIND_FOR;
+        if is_over || is_hopeless {
+            let failure = failure::unwatched(&flight.expected, &error.to_string(), time);
             self.end(name, End::Failed(failure));
         }
     }
 
     /// Told to stop: starts under way are waited for a moment, so that the report knows whether they happened.
-    async fn stop(mut self) {
-        let mut poll = interval(self.request.environment.poll);
+    async fn leave(mut self) {
+        self.halted.send_replace(true);
+        self.job.stops_on_failure = false;
+        let mut poll = interval(self.job.request.environment.poll);
         let _ = timeout(LAST_STARTS, async {
-            while let Some(Ok((name, result))) = self.starting.join_next().await {
-                self.started(&name, result, &mut poll);
+            while let Some(joined) = self.starting.join_next().await {
+                if let Ok((name, result)) = joined {
+                    self.started(&name, result, &mut poll);
+                }
             }
         })
         .await;
-        let now = self.began.elapsed();
-        self.board.send_modify(|board| board.cancel(now));
+        let now = self.job.began.elapsed();
+        self.job.board.send_modify(|board| board.cancel(now));
     }
 }

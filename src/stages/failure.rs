@@ -12,13 +12,13 @@ const MOST_EVENTS: usize = 5;
 const MOST_TASKS: usize = 3;
 
 /// The failure behind a verdict that ends a deployment badly; none for the others.
-pub(super) fn of(verdict: &Verdict, expected: &Expected, view: &ServiceView, tasks: &[Task]) -> Option<Failure> {
+pub(super) fn of(verdict: &Verdict, expected: &Expected, view: &ServiceView, tasks: &[Task], log: &[String]) -> Option<Failure> {
     let (kind, reason, runs_now) = kind(verdict, expected, view)?;
     let mut details = ended(expected, tasks);
     details.extend(events(expected, view).filter(|event| **event != reason).take(MOST_EVENTS).map(|event| format!("event: {event}")));
     let texts = details.iter().map(String::as_str).chain([reason.as_str()]);
     let hint = diagnosis::hint(texts).map_or_else(|| advice(&kind), str::to_owned);
-    Some(Failure { kind, reason, details, hint, runs_now })
+    Some(Failure { kind, reason, details, log: log.to_vec(), hint, runs_now })
 }
 
 fn kind(verdict: &Verdict, expected: &Expected, view: &ServiceView) -> Option<(FailureKind, String, RunsNow)> {
@@ -61,6 +61,8 @@ fn advice(kind: &FailureKind) -> String {
         FailureKind::Smoke => "read the service's log",
         FailureKind::Update => "see the service in the ECS console",
         FailureKind::Unwatched => "run it again: what is in flight and ours is joined",
+        FailureKind::Denied => "allow the role what it lacks",
+        FailureKind::NotTakenBack => "take it back by hand: `aws ecs update-service --task-definition` with the definition above",
     }
     .to_owned()
 }
@@ -106,11 +108,12 @@ fn ending(end: &TaskEnd) -> String {
 }
 
 /// A service that runs, but doesn't answer as it should.
-pub(super) fn smoke(why: &str, asked: u32, time: Duration) -> Failure {
+pub(super) fn smoke(why: &str, asked: u32, time: Duration, log: Vec<String>) -> Failure {
     Failure {
         kind: FailureKind::Smoke,
         reason: format!("{why} (asked {asked} times in {})", duration(time)),
         details: Vec::new(),
+        log,
         hint: "ECS calls it healthy, so look at the service itself: its log, its configuration, DEPLOY_BASE_URL".to_owned(),
         runs_now: RunsNow::New,
     }
@@ -122,6 +125,7 @@ pub(super) fn unwatched(expected: &Expected, why: &str, time: Duration) -> Failu
         kind: FailureKind::Unwatched,
         reason: format!("{} could not be observed for {}: {why}", expected.deployment, duration(time)),
         details: Vec::new(),
+        log: Vec::new(),
         hint: advice(&FailureKind::Unwatched),
         runs_now: RunsNow::Mixed,
     }

@@ -12,7 +12,7 @@ use crate::domain::outcome::{RunResult, Verdict, exit};
 use crate::domain::plan::Plan;
 use crate::domain::tag::ReleaseTag;
 use crate::error::Error;
-use crate::report::commands::{Annotation, Level};
+use crate::report::commands::Annotation;
 use crate::report::json::{Known, outputs, report};
 use crate::report::{advice, commands, summary, table};
 
@@ -53,7 +53,8 @@ impl Ending {
 pub fn finish(runner: &Runner, console: &Console, time: Duration, ending: &Ending) -> u8 {
     let verdict = ending.verdict();
     tell(console, ending, &verdict, time);
-    let name = format!("escher-deploy-report-{}-{}.json", runner.run_id(), runner.attempt());
+    // A job may run several steps: each has a report of its own.
+    let name = format!("escher-deploy-report-{}-{}-{}.json", runner.run_id(), runner.attempt(), std::process::id());
     let path = runner.temp_folder().join(name);
     let known = Known {
         environment: ending.environment.as_deref(),
@@ -81,10 +82,8 @@ pub fn finish(runner: &Runner, console: &Console, time: Duration, ending: &Endin
 
 fn tell(console: &Console, ending: &Ending, verdict: &Verdict, time: Duration) {
     annotations(ending).iter().for_each(|annotation| console.annotate(annotation));
-    for warning in &ending.warnings {
-        console.line(&format!("warning: {warning}"));
-        console.annotate(&Annotation { level: Level::Warning, title: "escher-deploy".to_owned(), message: warning.clone(), place: None });
-    }
+    ending.warnings.iter().for_each(|warning| console.line(&format!("warning: {warning}")));
+    commands::of_warnings(&ending.warnings).iter().for_each(|annotation| console.annotate(annotation));
     if let Some(error) = &ending.error {
         return console.line(&error.to_string());
     }
@@ -93,13 +92,13 @@ fn tell(console: &Console, ending: &Ending, verdict: &Verdict, time: Duration) {
     };
     for (row, failure) in board.failures() {
         console.line(&format!("\n✗ {}: {}", row.name, table::kind_word(&failure.kind)));
-        advice::failure(row, failure).iter().for_each(|line| console.line(&format!("    {line}")));
+        advice::failure(row, failure, 50).iter().for_each(|line| console.line(&format!("    {line}")));
     }
     let tag = ending.tag.as_ref().map_or_else(|| "what runs".to_owned(), ToString::to_string);
     let environment = ending.environment.as_deref().unwrap_or_default();
     console.line(&format!("\n{}", table::headline(environment, &tag, verdict, time)));
     let (path, length) = board.critical_path();
-    if !path.is_empty() {
+    if !path.is_empty() && verdict.exit_code == exit::SUCCESS {
         let names: Vec<&str> = path.iter().map(crate::domain::names::ServiceName::as_str).collect();
         console.line(&format!("critical path: {} ({})", names.join(" → "), crate::report::text::duration(length)));
     }

@@ -1,15 +1,19 @@
 //! One deployment in flight: what was seen of it so far, and what to look at next.
 
 use std::collections::BTreeMap;
+use std::sync::Once;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::Clients;
 use super::start::Started;
+use super::{Clients, log_tail};
+use crate::clients::aws::CallError;
 use crate::domain::names::EcsServiceName;
+use crate::domain::plan::PlannedService;
 use crate::domain::rollout::{Expected, Observed, RolloutState, ServiceView, TargetGroup, Targets, Task, Verdict, judge};
+use crate::domain::task_definition::TaskDefinition;
 
 /// Tasks of a deployment that shows no news are looked at this often, for crashes that ECS forgets.
 const TASKS_EVERY: Duration = Duration::from_secs(10);
@@ -41,10 +45,17 @@ pub(super) struct Flight {
     pub(super) started: Instant,
     pub(super) gate: Gate,
     pub(super) is_completed: bool,
+    /// ECS was asked to take it back.
+    pub(super) is_stopped: bool,
     /// Tells the smoke test when no older task can answer any more.
     pub(super) older_may_answer: watch::Sender<bool>,
     pub(super) tasks: Vec<Task>,
-    seen: bool,
+    /// The log's last lines, once it ended badly.
+    pub(super) log: Vec<String>,
+    definition: TaskDefinition,
+    container: String,
+    last_listed: Instant,
+    failed_since: Option<Instant>,
     targets: Targets,
     running_since: BTreeMap<String, Instant>,
     looked_at_ended: Option<Instant>,
@@ -54,16 +65,21 @@ pub(super) struct Flight {
 }
 
 impl Flight {
-    pub(super) fn new(name: EcsServiceName, started: Started) -> Self {
+    pub(super) fn new(planned: &PlannedService, started: Started) -> Self {
         Self {
-            name,
+            name: planned.view.name.clone(),
+            log: Vec::new(),
+            definition: planned.definition.clone(),
+            container: planned.container.clone(),
             expected: started.expected,
             started: started.at,
+            last_listed: started.at,
+            failed_since: None,
             gate: Gate::Closed,
             is_completed: false,
+            is_stopped: false,
             older_may_answer: watch::Sender::new(true),
             tasks: Vec::new(),
-            seen: false,
             targets: Targets::None,
             running_since: BTreeMap::new(),
             looked_at_ended: None,
@@ -75,14 +91,21 @@ impl Flight {
     /// Takes a new look into account and judges it.
     pub(super) async fn observe(&mut self, clients: &Clients, view: &ServiceView) -> Verdict {
         self.blind_since = None;
-        self.seen |= view.deployments.iter().any(|deployment| deployment.id == self.expected.deployment);
+        let now = Instant::now();
+        if let Some(ours) = view.deployments.iter().find(|deployment| deployment.id == self.expected.deployment) {
+            self.last_listed = now;
+            self.failed_since = if ours.state == RolloutState::Failed { self.failed_since.or(Some(now)) } else { None };
+        }
         let quick = self.judge(view);
         let wanted = self.wanted_tasks(view, &quick);
         if wanted != Wanted::None {
             self.look_at_tasks(clients, view, wanted).await;
-            return self.judge(view);
         }
-        quick
+        let verdict = if wanted == Wanted::None { quick } else { self.judge(view) };
+        if verdict.is_bad_end() {
+            self.log = log_tail::of_tasks(clients, &self.definition, &self.container, &self.expected, &self.tasks).await;
+        }
+        verdict
     }
 
     fn judge(&self, view: &ServiceView) -> Verdict {
@@ -93,7 +116,8 @@ impl Flight {
             tasks: &self.tasks,
             targets: &self.targets,
             running_for: &running_for,
-            seen: self.seen,
+            absent_for: now - self.last_listed,
+            failed_for: self.failed_since.map(|since| now - since).unwrap_or_default(),
             elapsed: self.started.elapsed(),
         };
         judge(&self.expected, &observed)
@@ -123,8 +147,9 @@ impl Flight {
     async fn look_at_tasks(&mut self, clients: &Clients, view: &ServiceView, wanted: Wanted) {
         let ended_too = wanted == Wanted::EndedToo;
         let (tasks, targets) = tokio::join!(clients.ecs.tasks(&self.name, ended_too), targets(clients, &view.target_groups));
-        let Ok(mut tasks) = tasks.inspect_err(|error| tracing::debug!(%error, service = %self.name, "can't look at its tasks")) else {
-            return;
+        let mut tasks = match tasks {
+            Ok(tasks) => tasks,
+            Err(error) => return tell_once(&TASKS_TOLD, &error),
         };
         let now = Instant::now();
         if ended_too {
@@ -146,6 +171,17 @@ impl Flight {
     }
 }
 
+static TASKS_TOLD: Once = Once::new();
+static TARGETS_TOLD: Once = Once::new();
+
+/// Once a run: what can't be looked at is made up for by ECS's own COMPLETED, which comes later.
+fn tell_once(told: &Once, error: &CallError) {
+    if error.is_passing() {
+        return tracing::debug!(%error, "a look failed and is made again");
+    }
+    told.call_once(|| tracing::warn!(%error, "services count as healthy only once ECS calls their deployment COMPLETED"));
+}
+
 /// Targets of another kind than addresses can't be matched to tasks: then only ECS's COMPLETED counts.
 fn targets_without_addresses(targets: Targets) -> Targets {
     if targets == Targets::None { Targets::None } else { Targets::Unknown }
@@ -160,7 +196,7 @@ async fn targets(clients: &Clients, groups: &[TargetGroup]) -> Targets {
         match clients.elb.healthy(group).await {
             Ok(addresses) => healthy.push(addresses),
             Err(error) => {
-                tracing::warn!(%error, "the load balancer's health can't be read: waiting for ECS to call the deployment COMPLETED instead");
+                tell_once(&TARGETS_TOLD, &error);
                 return Targets::Unknown;
             }
         }

@@ -5,10 +5,13 @@ pub mod deploy;
 mod failure;
 pub mod finish;
 mod flight;
+mod log_tail;
+mod look;
 pub mod notify;
 pub mod plan;
 pub mod progress;
 pub mod read;
+pub mod rollback;
 pub mod settle;
 pub mod smoke;
 pub mod smoke_command;
@@ -18,6 +21,7 @@ use crate::clients::aws::Aws;
 use crate::clients::ecr::Ecr;
 use crate::clients::ecs::Ecs;
 use crate::clients::elb::Elb;
+use crate::clients::logs::Logs;
 use crate::clients::secrets::SecretsManager;
 use crate::domain::environment::Environment;
 use crate::domain::names::EcsServiceName;
@@ -37,6 +41,8 @@ pub struct Clients {
     pub secrets: SecretsManager,
     /// The load balancers.
     pub elb: Elb,
+    /// The logs.
+    pub logs: Logs,
     /// Everything else.
     pub http: reqwest::Client,
 }
@@ -49,6 +55,7 @@ impl Clients {
             ecr: Ecr::new(aws, environment),
             secrets: SecretsManager::new(aws),
             elb: Elb::new(aws),
+            logs: Logs::new(aws),
             http,
         }
     }

@@ -14,7 +14,7 @@ use crate::report::slack::{Context, Message, of_board, plain};
 const BETWEEN: Duration = Duration::from_secs(1);
 
 /// What became of the message.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notified {
     /// Where it stands.
     pub posted: Option<Posted>,
@@ -22,6 +22,13 @@ pub struct Notified {
     pub ok: bool,
     /// What to mend, in words.
     pub warning: Option<String>,
+}
+
+impl Default for Notified {
+    /// Nothing was to be told, and nothing went wrong.
+    fn default() -> Self {
+        Self { posted: None, ok: true, warning: None }
+    }
 }
 
 /// A message that is kept up to date.
@@ -53,7 +60,7 @@ impl Notifier {
         earlier: Option<Posted>,
     ) -> Self {
         let (end, ended) = oneshot::channel();
-        let (shown, state) = watch::channel(Notified::default());
+        let (shown, state) = watch::channel(Notified { ok: false, ..Notified::default() });
         let notified = Notified { posted: earlier, ok: true, warning: None };
         let keeper = Keeper { slack, channel: channel.to_owned(), context, state: notified, shown, sent: None, gave_up: false };
         Self { end, task: tokio::spawn(keeper.keep(board, began, ended)), state }
@@ -106,7 +113,7 @@ impl Keeper {
             Err(error) => {
                 tracing::debug!(%error, "Slack did not take the message");
                 // A refusal stays a refusal, and a post whose answer was lost may be there: no second one.
-                self.gave_up = matches!(error, SlackError::Refused { .. }) || self.state.posted.is_none();
+                self.gave_up = matches!(error, SlackError::Refused { .. }) || (self.state.posted.is_none() && error.may_be_posted());
                 self.state.ok = false;
                 self.state.warning = Some(format!("Slack did not take the release's message: {error}"));
             }

@@ -22,11 +22,12 @@ pub fn plan(request: &Request, tag: &ReleaseTag, world: &World) -> Result<Plan, 
     };
     let (mut services, mut refused, mut missing) = (Vec::new(), Vec::new(), Vec::new());
     for name in in_order(request) {
-        let (Some(service), Some(found)) = (request.services.get(name), world.found.get(name)) else { continue };
+        let Some(service) = request.services.get(name) else { continue };
         if request.scope.skipped.contains(name) {
-            services.push(plan_skipped(service, found));
+            services.push(plan_skipped(service, world.found.get(name)));
             continue;
         }
+        let Some(found) = world.found.get(name) else { continue };
         let Some(image) = world.images.get(name) else {
             missing.push(Finding::new(
                 name.as_str(),

@@ -6,12 +6,13 @@ use futures_util::{StreamExt, stream};
 
 use super::{AT_ONCE, Clients, ecs_name};
 use crate::clients::aws::CallError;
-use crate::clients::ecs::SERVICES_AT_ONCE;
+use crate::clients::ecs::{ReadError, SERVICES_AT_ONCE};
 use crate::config::Request;
 use crate::domain::names::{EcrRepository, EcsServiceName, ServiceName, nearest};
 use crate::domain::plan::{Found, Image};
-use crate::domain::rollout::ServiceView;
+use crate::domain::rollout::{Deployment, RolloutState, ServiceView};
 use crate::domain::service::Service;
+use crate::domain::task_definition::{DefinitionError, TaskDefinition};
 use crate::error::{Error, Finding};
 
 /// What was read.
@@ -77,13 +78,18 @@ impl Reader<'_> {
         let described: Vec<&Service> = wanted.iter().filter_map(|name| request.services.get(name)).collect();
         let names: Vec<EcsServiceName> = described.iter().map(|service| ecs_name(service, &request.environment)).collect();
         let views = views(self.clients, &names).await.map_err(|error| refused_call(request, &error))?;
+        // A service that is skipped, and that no deployed one needs, may be in any state, or not exist.
+        let needed: BTreeSet<ServiceName> = request.scope.included.iter().flat_map(|name| request.graph.all_needs(name)).collect();
+        let must_be_there = |name: &ServiceName| request.scope.included.contains(name) || needed.contains(name);
         let mut found = BTreeMap::new();
         for (service, ecs) in described.into_iter().zip(&names) {
-            match views.iter().find(|view| view.name == *ecs) {
-                Some(view) => self.findings.extend(unusable(service, view)),
-                None => self.findings.push(missing(request, service, ecs)),
+            let view = views.iter().find(|view| view.name == *ecs);
+            let finding = view.map_or_else(|| Some(missing(request, service, ecs)), |view| unusable(service, view));
+            match finding {
+                Some(finding) if must_be_there(&service.name) => self.findings.push(finding),
+                Some(finding) => self.world.warnings.push(format!("skipped {}: {}", finding.subject, finding.what)),
+                None => found.extend(view.map(|view| (service.name.clone(), view.clone()))),
             }
-            found.extend(views.iter().find(|view| view.name == *ecs).map(|view| (service.name.clone(), view.clone())));
         }
         let is_outside = |name: &ServiceName| !request.scope.included.contains(name);
         let needed = found.iter().filter(|(name, _)| is_outside(name));
@@ -97,26 +103,34 @@ impl Reader<'_> {
         let wanted: Vec<(&Service, &ServiceView)> =
             self.in_scope().filter_map(|name| Some((request.services.get(name)?, views.get(name)?))).collect();
         let clients = self.clients;
-        let read = stream::iter(wanted).map(|(service, view)| async move {
-            let Some(primary) = view.primary() else {
-                return (service, view, Err("ECS lists no PRIMARY deployment".to_owned()));
-            };
-            (service, view, clients.ecs.definition(&primary.definition).await.map_err(|error| error.to_string()))
-        });
-        for (service, view, definition) in read.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
-            match definition {
-                Ok(definition) => {
+        let read = stream::iter(wanted).map(|(service, view)| async move { (service, view, definitions(clients, view).await) });
+        for (service, view, definitions) in read.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
+            match definitions {
+                Ok((definition, serving)) => {
                     let secrets = resolved(service, &request.environment.name, secrets);
-                    let found = Found { view: view.clone(), definition, secrets };
+                    let found = Found { view: view.clone(), definition, serving, secrets };
                     self.world.found.insert(service.name.clone(), found);
                 }
-                Err(why) => self.findings.push(Finding::new(
+                Err(error) => self.findings.push(Finding::new(
                     service.name.as_str(),
-                    format!("its task definition can't be read: {why}"),
+                    format!("its task definition can't be read: {error}"),
                     "allow the role ecs:DescribeTaskDefinition on `*`",
                 )),
             }
         }
+    }
+}
+
+/// The PRIMARY's definition, and the one that serves where the PRIMARY has not arrived.
+async fn definitions(clients: &Clients, view: &ServiceView) -> Result<(TaskDefinition, Option<TaskDefinition>), ReadError> {
+    let Some(primary) = view.primary() else { return Err(DefinitionError::NotADefinition.into()) };
+    let definition = clients.ecs.definition(&primary.definition).await?;
+    let is_other = |other: &&Deployment| other.id != primary.id && other.state == RolloutState::Completed;
+    let serving = view.deployments.iter().find(is_other).filter(|_| primary.state != RolloutState::Completed);
+    match serving {
+        Some(other) if other.definition == primary.definition => Ok((definition, None)),
+        Some(other) => Ok((definition, Some(clients.ecs.definition(&other.definition).await?))),
+        None => Ok((definition, None)),
     }
 }
 
@@ -149,6 +163,13 @@ fn missing(request: &Request, service: &Service, ecs: &EcsServiceName) -> Findin
 }
 
 fn unusable(service: &Service, view: &ServiceView) -> Option<Finding> {
+    if view.primary().is_none() {
+        return Some(Finding::new(
+            service.name.as_str(),
+            "ECS lists no PRIMARY deployment of it",
+            "see the service in the ECS console: it may be half deleted",
+        ));
+    }
     if view.status != "ACTIVE" {
         return Some(Finding::new(
             service.name.as_str(),

@@ -51,7 +51,7 @@ pub async fn smoke_all(request: &Request, clients: &Clients, began: Instant) -> 
         board.advance(&name, State::Smoke, started - began);
         let end = match result {
             Ok(()) => End::Unchanged,
-            Err(NeverWell { asked, why }) => End::Failed(failure::smoke(&why, asked, started.elapsed())),
+            Err(NeverWell { asked, why }) => End::Failed(failure::smoke(&why, asked, started.elapsed(), Vec::new())),
         };
         board.advance(&name, State::Done(end), began.elapsed());
     }
@@ -72,7 +72,8 @@ async fn running(
     let view = view.ok_or_else(|| refused(format!("ECS has no service `{name}`")))?;
     let primary = view.primary().ok_or_else(|| refused("ECS lists no PRIMARY deployment".to_owned()))?;
     let definition = clients.ecs.definition(&primary.definition).await.map_err(|error| refused(error.to_string()))?;
-    let found = Found { view, definition, secrets: BTreeMap::new() };
+    let desired = view.desired;
+    let found = Found { view, definition, serving: None, secrets: BTreeMap::new() };
     let side = running_side(service, &found);
     let stored = match &side.digest {
         Some(digest) => clients.ecr.by_digest(&service.ecr_repo, digest).await.map_err(|error| refused(error.to_string()))?,
@@ -83,7 +84,12 @@ async fn running(
     let tags = stored.map(|stored| stored.tags).unwrap_or_default();
     let accepted = Accepted::from_tags(tags.iter().chain(&label).map(String::as_str));
     let environment = &request.environment;
-    let test = service.health_url(environment.base_url.as_deref(), &environment.name).zip(service.health.clone());
+    let mut health = service.health.clone();
+    if accepted == Accepted::default() {
+        // Nobody knows how this image calls itself, so only its health is asked for.
+        health.iter_mut().for_each(|health| health.version_field = None);
+    }
+    let test = service.health_url(environment.base_url.as_deref(), &environment.name).zip(health);
     let test = test.map(|(url, health)| Smoke { url, health, accepted: accepted.clone(), timeout: environment.smoke_timeout });
     let planned = PlannedService {
         name: service.name.clone(),
@@ -92,9 +98,11 @@ async fn running(
         from: side.clone(),
         to: side,
         start: Start::Nothing,
-        has_health_check: found.definition.has_health_check(),
+        definition: found.definition,
+        container: service.container.clone(),
+        previous: None,
         view: found.view,
         accepted,
     };
-    Ok((planned, test.filter(|_| !request.skip_smoke)))
+    Ok((planned, test.filter(|_| !request.skip_smoke && desired > 0)))
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::Clients;
-use super::cancel::Cancel;
 use crate::clients::aws::CallError;
 use crate::clients::ecs::Update;
 use crate::domain::names::{DefinitionArn, DeploymentId, EcsServiceName};
@@ -13,15 +13,20 @@ use crate::domain::outcome::{Failure, FailureKind, RunsNow};
 use crate::domain::plan::{PlannedService, Start};
 use crate::domain::rollout::{Deployment, Expected, ServiceView};
 
-const TRIES: u32 = 3;
+const FIRST_PAUSE: Duration = Duration::from_millis(300);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+/// A lost answer is looked for this long: `DescribeServices` may lag behind an update by seconds.
+const LOOK_FOR: Duration = Duration::from_secs(8);
+/// Throttling and lost requests are borne this long.
+const UPDATE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a start went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Stopped {
     /// The service failed before it began.
     Failed(Failure),
-    /// The run was told to stop before anything was changed.
-    Cancelled,
+    /// The run was told to stop, or goes back, before anything was changed.
+    Halted,
 }
 
 /// A service in motion.
@@ -32,7 +37,12 @@ pub(super) struct Started {
 }
 
 /// Registers the definition and updates the service; a deployment of ours that is in flight is joined.
-pub(super) async fn start(clients: &Clients, planned: &PlannedService, timeout: Duration, cancel: &Cancel) -> Result<Started, Stopped> {
+pub(super) async fn start(
+    clients: &Clients,
+    planned: &PlannedService,
+    timeout: Duration,
+    halted: &watch::Receiver<bool>,
+) -> Result<Started, Stopped> {
     let name = &planned.view.name;
     if let Start::Join(id) = &planned.start {
         return Ok(started(planned, &planned.view, id, timeout));
@@ -46,12 +56,13 @@ pub(super) async fn start(clients: &Clients, planned: &PlannedService, timeout: 
         Start::Update(body) => {
             Update::To(clients.ecs.register(body).await.map_err(|error| failed("ecs:RegisterTaskDefinition and iam:PassRole", &error))?)
         }
+        Start::Back(definition) => Update::To(definition.clone()),
         _ => Update::Again,
     };
-    if cancel.is_cancelled() {
-        return Err(Stopped::Cancelled);
+    if *halted.borrow() {
+        return Err(Stopped::Halted);
     }
-    let answer = update_once(clients, name, &update, &before).await?;
+    let answer = update_once(clients, name, &update, &before, halted).await?;
     let ours = check(&before, &answer, &update)?;
     Ok(started(planned, &before, &ours, timeout))
 }
@@ -62,7 +73,7 @@ fn started(planned: &PlannedService, before: &ServiceView, ours: &DeploymentId, 
         deployment: ours.clone(),
         before: others.map(|deployment| (deployment.id.clone(), deployment.definition.clone())).collect(),
         known_events: before.events.iter().map(|event| event.id.clone()).collect(),
-        has_health_check: planned.has_health_check,
+        has_health_check: planned.definition.has_health_check(),
         timeout,
     };
     Started { expected, at: Instant::now() }
@@ -81,24 +92,58 @@ struct Answer {
     is_late: bool,
 }
 
-/// Updates, and finds out whether it happened where the answer was lost: a second forced update would start it twice.
-async fn update_once(clients: &Clients, name: &EcsServiceName, update: &Update, before: &ServiceView) -> Result<Answer, Stopped> {
-    let mut tried = 0;
+/// Updates. Where the answer was lost it is looked up, because `UpdateService` has no client token: the same definition may
+/// be sent again, since that begins nothing new, a forced update only when it surely did not happen.
+async fn update_once(
+    clients: &Clients,
+    name: &EcsServiceName,
+    update: &Update,
+    before: &ServiceView,
+    halted: &watch::Receiver<bool>,
+) -> Result<Answer, Stopped> {
+    let mut pause = FIRST_PAUSE;
+    let began = Instant::now();
     loop {
-        tried += 1;
+        if *halted.borrow() {
+            return Err(Stopped::Halted);
+        }
         let error = match clients.ecs.update(name, update).await {
             Ok(view) => return Ok(Answer { view, is_late: false }),
-            Err(error) if error.is_passing() && tried < TRIES => error,
+            Err(error) if error.is_passing() => error,
             Err(error) => return Err(failed("ecs:UpdateService and iam:PassRole", &error)),
         };
-        tracing::debug!(%error, service = %name, "the answer to UpdateService is lost: looking whether it happened");
-        sleep(Duration::from_millis(500 * u64::from(tried))).await;
-        if let Ok(now) = current(clients, name).await
-            && now.primary().map(|primary| &primary.id) != before.primary().map(|primary| &primary.id)
-        {
-            return Ok(Answer { view: now, is_late: true });
+        tracing::debug!(%error, service = %name, "no good answer to UpdateService");
+        if error.is_throttled() {
+            if began.elapsed() > UPDATE_PATIENCE {
+                return Err(failed("", &error));
+            }
+            sleep(pause + Duration::from_millis(fastrand::u64(..300))).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            continue;
+        }
+        if let Some(view) = appeared(clients, name, before).await {
+            return Ok(Answer { view, is_late: true });
+        }
+        if *update == Update::Again || began.elapsed() > UPDATE_PATIENCE {
+            return Err(unknown(&error));
         }
     }
+}
+
+/// Looks for a new deployment for as long as answers may be older than the update.
+async fn appeared(clients: &Clients, name: &EcsServiceName, before: &ServiceView) -> Option<ServiceView> {
+    let old = before.primary().map(|primary| &primary.id);
+    let began = Instant::now();
+    let mut pause = FIRST_PAUSE;
+    while began.elapsed() < LOOK_FOR {
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        match current(clients, name).await {
+            Ok(now) if now.primary().map(|primary| &primary.id) != old => return Some(now),
+            _ => {}
+        }
+    }
+    None
 }
 
 /// The answer must show a new deployment of what we asked for, and what the plan saw as what it replaces.
@@ -110,6 +155,7 @@ fn check(before: &ServiceView, answer: &Answer, update: &Update) -> Result<Deplo
             kind: FailureKind::Update,
             reason: "ECS took the update, but began no deployment".to_owned(),
             details: Vec::new(),
+            log: Vec::new(),
             hint: "run it again with `force`".to_owned(),
             runs_now: RunsNow::Before,
         }));
@@ -123,9 +169,9 @@ fn check(before: &ServiceView, answer: &Answer, update: &Update) -> Result<Deplo
     let stranger = others().find(|other| !before.deployments.iter().any(|known| known.id == other.id));
     let follows = answer.is_late || old.is_none_or(|old| others().any(|other| other.id == *old));
     match stranger {
-        Some(_) => Err(superseded(stranger, "another deployment came between the check and our update")),
+        Some(_) => Err(went_over(&ours.id, stranger, "another deployment came between the check and our update")),
         None if !asked => Err(superseded(Some(ours), "another deployment came right after our update")),
-        None if !follows => Err(superseded(None, "our deployment does not follow the one that the plan saw")),
+        None if !follows => Err(went_over(&ours.id, None, "our deployment does not follow the one that the plan saw")),
         None => Ok(ours.id.clone()),
     }
 }
@@ -136,8 +182,32 @@ fn superseded(by: Option<&Deployment>, what: &str) -> Stopped {
         kind: FailureKind::Superseded { by: by.map(|deployment| deployment.id.clone()) },
         reason: format!("{what}{who}"),
         details: Vec::new(),
+        log: Vec::new(),
         hint: "see who deployed it; when that has ended, run this release again if it shall still go out".to_owned(),
         runs_now: RunsNow::Others,
+    })
+}
+
+/// Ours stands over a stranger's: it is told, and no longer touched.
+fn went_over(ours: &DeploymentId, by: Option<&Deployment>, what: &str) -> Stopped {
+    let Stopped::Failed(failure) = superseded(by, what) else { return Stopped::Halted };
+    Stopped::Failed(Failure {
+        details: vec![format!("our {ours} took its place, goes on, and is no longer watched")],
+        hint: "see who deployed it; to take ours back: `aws ecs stop-service-deployment`".to_owned(),
+        runs_now: RunsNow::Mixed,
+        ..failure
+    })
+}
+
+/// Nobody knows whether the update happened.
+fn unknown(error: &CallError) -> Stopped {
+    Stopped::Failed(Failure {
+        kind: FailureKind::Unwatched,
+        reason: format!("the answer to UpdateService was lost, and ECS shows no new deployment: {error}"),
+        details: Vec::new(),
+        log: Vec::new(),
+        hint: "run it again: what is in flight and ours is joined".to_owned(),
+        runs_now: RunsNow::Mixed,
     })
 }
 
@@ -147,5 +217,12 @@ fn failed(permission: &str, error: &CallError) -> Stopped {
     } else {
         "run it again: what is deployed is left alone".to_owned()
     };
-    Stopped::Failed(Failure { kind: FailureKind::Update, reason: error.to_string(), details: Vec::new(), hint, runs_now: RunsNow::Before })
+    Stopped::Failed(Failure {
+        kind: if error.is_denied() { FailureKind::Denied } else { FailureKind::Update },
+        reason: error.to_string(),
+        details: Vec::new(),
+        log: Vec::new(),
+        hint,
+        runs_now: RunsNow::Before,
+    })
 }

@@ -35,7 +35,7 @@ fn the_action_is_one_step_that_becomes_the_launcher() {
     assert_eq!(action["runs"]["using"], "composite");
     let steps = action["runs"]["steps"].as_array().unwrap();
     assert_eq!(steps.len(), 1);
-    assert_eq!(steps[0]["run"], r#"exec "$GITHUB_ACTION_PATH/dist/launch""#);
+    assert_eq!(steps[0]["run"], r#"exec bash --noprofile --norc -p "$GITHUB_ACTION_PATH/dist/launch""#);
     assert!(steps[0].get("uses").is_none());
     assert!(keys(&action["inputs"]).iter().all(|name| action["inputs"][name]["required"] == false));
 }

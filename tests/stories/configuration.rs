@@ -92,6 +92,12 @@ const CASES: &[(&str, &[Wrong])] = &[
     ),
     ("no region and no cluster", &[File(DEV, "LOG_LEVEL=info\n"), Variable("DEPLOY_REGION", ""), Variable("DEPLOY_CLUSTER", "")]),
     ("nothing to join the health's path with", &[Variable("DEPLOY_BASE_URL", ""), Input("services", "gateway")]),
+    ("a lower-case variable beside the runner's", &[Variable("user", "x"), Variable("USER", "y"), Input("force", "1")]),
+    ("an environment in another case", &[Input("environment", "Dev")]),
+    ("a gate that this version can't keep", &[Append(DEV, "DEPLOY_REQUIRE_PASSED=staging\n")]),
+    ("a secret in a broken line", &[Append(DEV, "TOKEN xoxb-1234567890-abcdefghij\nX=\"a\" hunter2secret\n")]),
+    ("two services of one name in ECS", &[Append("services/autoresolver.yml", "ecs_service: gateway\n")]),
+    ("a poll that would hammer ECS", &[Variable("DEPLOY_POLL_SECONDS", "0.0001")]),
     ("an environment file that is missing", &[Remove(DEV)]),
     (
         "everything at once",
@@ -131,6 +137,7 @@ async fn wrong_configurations_and_tags_are_refused_before_any_request() {
         ran.ends(2, "refused").says("nothing was contacted, nothing has changed").summarises("refused");
         assert!(job.sandbox.calls().is_empty(), "{name}: something was contacted");
         assert!(ran.stderr.is_empty(), "{name}: {}", ran.stderr);
+        assert!(!ran.stdout.contains("xoxb-1234567890") && !ran.stdout.contains("hunter2"), "{name}");
         let plain: Vec<&str> =
             ran.stdout.lines().filter(|line| !line.starts_with("::") && !line.starts_with("nothing was contacted")).collect();
         let text = plain.join("\n").replace(&folder.display().to_string(), "(folder)");

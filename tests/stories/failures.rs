@@ -1,4 +1,5 @@
 //! What goes wrong on the way, each with its code, its result, its reason and its way out. None is a false success.
+//! `hold` here, so that each failure is seen as it is; `rollback.rs` takes releases back.
 
 use escher_sandbox::{Breaker, Check, Deed, Fate, RollbackId, When, World};
 
@@ -10,7 +11,7 @@ async fn alone(service: &str, fate: Fate, change: impl FnOnce(&mut World)) -> (J
     world.image_mut(&format!("escher-{service}"), TAG).fate = fate;
     change(&mut world);
     let mut job = Job::tag_push(world).await;
-    let ran = job.only(service).run().await;
+    let ran = job.only(service).input("on-failure", "hold").run().await;
     (job, ran)
 }
 
@@ -73,7 +74,7 @@ async fn a_deployment_that_never_ends_times_out() {
     let mut world = escher();
     world.image_mut("escher-autoresolver", TAG).fate = Fate::NeverStarts;
     let mut job = Job::tag_push(world).await;
-    let ran = job.only("autoresolver").set("DEPLOY_TIMEOUT_MINUTES", "0.02").run().await;
+    let ran = job.only("autoresolver").set("DEPLOY_ON_FAILURE", "hold").set("DEPLOY_TIMEOUT_MINUTES", "0.02").run().await;
     ran.ends(1, "failed").says("has not completed after 1.2s; ECS goes on trying").says("DEPLOY_TIMEOUT_MINUTES");
 }
 
@@ -119,7 +120,7 @@ async fn a_failure_stops_only_what_needs_it() {
     world.image_mut("escher-context-engine", TAG).fate = CRASH;
     breaker(&mut world, "context-engine", true, true);
     let mut job = Job::tag_push(world).await;
-    let ran = job.run().await;
+    let ran = job.input("on-failure", "hold").run().await;
     ran.ends(1, "failed").says("gateway  blocked by context-engine").summarises("blocked by context-engine");
     let mut deployed = ran.names("deployed");
     deployed.sort();
@@ -133,7 +134,7 @@ async fn a_failed_smoke_test_gates_what_needs_the_service() {
     let mut world = escher();
     world.image_mut("escher-asset-store", TAG).fate = Fate::Answers { status: 503 };
     let mut job = Job::tag_push(world).await;
-    let ran = job.run().await;
+    let ran = job.input("on-failure", "hold").run().await;
     ran.ends(5, "failed").says("blocked by asset-store");
     assert_eq!(ran.names("deployed"), ["autoresolver"]);
 }

@@ -12,6 +12,7 @@ mod house;
 mod interruption;
 mod plan;
 mod refusals;
+mod rollback;
 mod secrecy;
 mod slack;
 mod success;

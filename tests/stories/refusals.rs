@@ -128,7 +128,17 @@ async fn a_denied_update_says_which_permission_is_missing() {
     world.fault(Fault { party: "ecs".into(), operation: "UpdateService".into(), skip: 0, times: 9, effect: denied });
     let mut job = Job::tag_push(world).await;
     let ran = job.only("autoresolver").run().await;
-    ran.ends(1, "rolled-back").says("allow the deploy role ecs:UpdateService and iam:PassRole").says("runs now: 2.15.0-dev as before");
+    ran.ends(3, "refused").says("allow the deploy role ecs:UpdateService and iam:PassRole").says("runs now: 2.15.0-dev as before");
+}
+
+#[tokio::test]
+async fn a_service_that_is_gone_can_be_left_out() {
+    let mut world = escher();
+    world.ecs.services.retain(|service| service.name != "autoresolver");
+    let mut job = Job::tag_push(world).await;
+    let ran = job.only("autoresolver asset-store").input("skip", "autoresolver").run().await;
+    ran.ends(0, "success").says("warning: skipped autoresolver: ECS has no service");
+    assert_eq!((ran.names("deployed"), ran.names("skipped")), (vec!["asset-store".to_owned()], vec!["autoresolver".to_owned()]));
 }
 
 #[tokio::test]

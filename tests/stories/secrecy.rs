@@ -47,7 +47,7 @@ async fn text_from_ecs_is_neither_a_workflow_command_nor_a_mention() {
     world.image_mut("escher-autoresolver", TAG).fate = Fate::NeverStarts;
     world.service_mut("autoresolver").breaker = Breaker { enable: false, rollback: false };
     let mut job = Job::tag_push(world).await;
-    job.only("autoresolver").set("DEPLOY_TIMEOUT_MINUTES", "0.02");
+    job.only("autoresolver").input("on-failure", "hold").set("DEPLOY_TIMEOUT_MINUTES", "0.02");
     let child = job.start();
     tokio::time::sleep(std::time::Duration::from_millis(600)).await;
     job.sandbox.with(|world| {

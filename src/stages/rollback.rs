@@ -1,0 +1,156 @@
+//! Takes the whole release back: what it changed returns to the definitions before it, in reverse order, each once all
+//! that need it are back; waited for and judged like any deployment (CONTRACT 5.7).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio::sync::watch;
+
+use super::deploy::{Job, deploy};
+use super::progress::Progress;
+use super::read;
+use crate::clients::console::Console;
+use crate::domain::board::{Board, Row, State};
+use crate::domain::names::{DefinitionArn, EcsServiceName, ServiceName};
+use crate::domain::outcome::{End, Failure, FailureKind, RunsNow};
+use crate::domain::plan::{Action, Plan, PlannedService, Side, Start};
+use crate::domain::rollout::ServiceView;
+use crate::report::table::{self, log_line};
+
+/// A service that has to go back, and where to.
+struct Return<'a> {
+    planned: &'a PlannedService,
+    to: DefinitionArn,
+}
+
+/// Takes back what the release has changed and ECS has not taken back already. How that went stands on the board.
+pub async fn roll_back(job: Job<'_>, console: &Console) {
+    let returns = returns(&job);
+    if returns.is_empty() || job.cancel.is_cancelled() {
+        return;
+    }
+    let names: Vec<EcsServiceName> = returns.iter().map(|back| back.planned.view.name.clone()).collect();
+    let views = match read::views(job.clients, &names).await {
+        Ok(views) => views,
+        Err(error) => {
+            returns.iter().for_each(|back| settle(&job, back, Err(not_taken_back(back, &error.to_string()))));
+            return;
+        }
+    };
+    let mut services = Vec::new();
+    for back in &returns {
+        match views.iter().find(|view| view.name == back.planned.view.name).map(|view| fit(&job, back, view)) {
+            Some(Fit::GoesBack(planned)) => services.push(*planned),
+            Some(Fit::IsBack) => settle(&job, back, Ok(())),
+            Some(Fit::Strangers(failure)) => settle(&job, back, Err(failure)),
+            None => settle(&job, back, Err(not_taken_back(back, "ECS no longer knows the service"))),
+        }
+    }
+    if !services.is_empty() {
+        apply(&job, console, &returns, services).await;
+    }
+}
+
+/// What of the release runs, is in flight, or was left half-way.
+fn returns<'a>(job: &Job<'a>) -> Vec<Return<'a>> {
+    let board = job.board.borrow();
+    let needs_it = |planned: &PlannedService| match board.row(&planned.name).map(|row| &row.state) {
+        Some(State::Done(End::Deployed | End::Unchanged | End::LeftInFlight)) => true,
+        Some(State::Done(End::Failed(failure))) => matches!(failure.runs_now, RunsNow::New | RunsNow::Mixed),
+        _ => false,
+    };
+    let planned = job.plan.services.iter().filter(|planned| needs_it(planned));
+    planned.filter_map(|planned| Some(Return { planned, to: job.plan.goes_back_to(planned)? })).collect()
+}
+
+/// How a service stands just before it goes back.
+enum Fit {
+    GoesBack(Box<PlannedService>),
+    IsBack,
+    Strangers(Failure),
+}
+
+/// Only our own deployment is taken back; someone else's newer one is left and reported.
+fn fit(job: &Job<'_>, back: &Return<'_>, view: &ServiceView) -> Fit {
+    let Some(primary) = view.primary() else { return Fit::Strangers(not_taken_back(back, "ECS lists no PRIMARY deployment")) };
+    let ours = job.board.borrow().row(&back.planned.name).and_then(|row| row.deployment.clone());
+    let ours = ours.or_else(|| back.planned.view.primary().map(|primary| primary.id.clone()));
+    if primary.definition == back.to && view.is_steady() {
+        return Fit::IsBack;
+    }
+    if Some(&primary.id) != ours.as_ref() && primary.definition != back.to {
+        return Fit::Strangers(Failure {
+            kind: FailureKind::Superseded { by: Some(primary.id.clone()) },
+            reason: format!("{} ({}) is someone else's and newer: it was left", primary.id, primary.definition.short()),
+            details: Vec::new(),
+            log: Vec::new(),
+            hint: "see who deployed it".to_owned(),
+            runs_now: RunsNow::Others,
+        });
+    }
+    // ECS may be on its way there already: then it is only watched.
+    let start = if primary.definition == back.to { Start::Join(primary.id.clone()) } else { Start::Back(back.to.clone()) };
+    let to = Side { task_definition: Some(back.to.clone()), ..back.planned.from.clone() };
+    Fit::GoesBack(Box::new(PlannedService {
+        action: Action::Return,
+        reason: format!("back to {}", back.to.short()),
+        from: back.planned.to.clone(),
+        to,
+        start,
+        view: view.clone(),
+        ..back.planned.clone()
+    }))
+}
+
+/// Deploys the way back and writes how it went onto the release's board.
+async fn apply(job: &Job<'_>, console: &Console, returns: &[Return<'_>], services: Vec<PlannedService>) {
+    let among: BTreeSet<ServiceName> = services.iter().map(|service| service.name.clone()).collect();
+    let graph = job.request.graph.reversed(&among);
+    let order = |name: &ServiceName| graph.order().iter().position(|other| other == name);
+    let mut services = services;
+    services.sort_by_key(|service| order(&service.name));
+    let now = job.began.elapsed();
+    among.iter().for_each(|name| job.board.send_modify(|board| board.advance(name, State::RollingBack, now)));
+    let plan = Plan { environment: job.plan.environment.clone(), version: job.plan.version.clone(), services };
+    let lines = table::plan(&plan);
+    console.group("The release goes back, in reverse order", &lines);
+    let (board, watched) = watch::channel(Board::new(&plan, &graph, &BTreeMap::new()));
+    let progress = Progress::start(console.clone(), watched, job.began);
+    deploy(Job { plan: &plan, board: &board, smokes: false, stops_on_failure: false, ..*job }).await;
+    progress.finish().await;
+    let ended = board.borrow().clone();
+    for (row, end) in ended.ends() {
+        let Some(back) = returns.iter().find(|back| back.planned.name == row.name) else { continue };
+        settle(job, back, outcome(row, end, back));
+    }
+    let board = job.board.borrow().clone();
+    let back = board.rows().iter().filter(|row| among.contains(&row.name));
+    back.for_each(|row| console.line(&log_line(row, job.began.elapsed())));
+}
+
+fn outcome(row: &Row, end: &End, back: &Return<'_>) -> Result<(), Failure> {
+    match end {
+        End::Deployed => Ok(()),
+        End::Failed(failure) => Err(Failure { runs_now: RunsNow::Mixed, ..not_taken_back(back, &failure.reason) }),
+        End::Blocked { by } => Err(not_taken_back(back, &format!("{by}, which needs it, could not be taken back"))),
+        other => Err(not_taken_back(back, &format!("it was interrupted ({:?}, {})", other, row.name))),
+    }
+}
+
+fn not_taken_back(back: &Return<'_>, why: &str) -> Failure {
+    let service = &back.planned.view.name;
+    Failure {
+        kind: FailureKind::NotTakenBack,
+        reason: format!("it was to go back to {}, and could not: {why}", back.to.short()),
+        details: Vec::new(),
+        log: Vec::new(),
+        hint: format!("take it back by hand: aws ecs update-service --service {service} --task-definition {}", back.to.short()),
+        runs_now: RunsNow::New,
+    }
+}
+
+/// Writes the outcome of one return: what failed stays failed, but runs as before now.
+fn settle(job: &Job<'_>, back: &Return<'_>, result: Result<(), Failure>) {
+    let name = &back.planned.name;
+    let now = job.began.elapsed();
+    job.board.send_modify(|board| board.taken_back(name, result, now));
+}
