@@ -13,9 +13,12 @@ commands:
   plan    print what `run` would do and why
   deploy  as run, for workflows that build their images in an earlier job
   smoke   ask the running services for their health and version
+  rollback  put the images of an earlier release (tag; default: the one before) back, in reverse order
+  verify  check every precondition of `run` and report all findings
 
 Tokens have no flags: set GITHUB_TOKEN and SLACK_BOT_TOKEN.
-exit codes: 0 done, 1 deployment failed, 2 usage, 3 refused, 4 superseded, 5 smoke test, 7 image missing, 130 cancelled";
+exit codes: 0 done, 1 deployment failed, 2 usage, 3 refused, 4 superseded, 5 smoke test, 7 image missing,
+8 migration failed, 130 cancelled";
 
 fn flag(input: &Input) -> Arg {
     let arg = Arg::new(input.name).long(input.name).help(input.meaning);

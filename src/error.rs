@@ -32,6 +32,15 @@ impl fmt::Display for Finding {
     }
 }
 
+/// A migration that failed, with its last words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedMigration {
+    /// Which, why, and what to do.
+    pub finding: Finding,
+    /// The log's last lines, oldest first.
+    pub log: Vec<String>,
+}
+
 /// Why a run ended before it began.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
@@ -41,8 +50,12 @@ pub enum Error {
     Refused(Vec<Finding>),
     /// Images that the release needs are not in the registry.
     MissingImages(Vec<Finding>),
-    /// SIGINT or SIGTERM.
+    /// A migration failed; no service was updated.
+    Migration(FailedMigration),
+    /// SIGINT or SIGTERM before anything was begun.
     Cancelled,
+    /// SIGINT or SIGTERM while migrations ran.
+    CancelledMigrating,
 }
 
 impl Error {
@@ -57,7 +70,8 @@ impl Error {
             Self::Configuration(_) => exit::USAGE,
             Self::Refused(_) => exit::REFUSED,
             Self::MissingImages(_) => exit::IMAGE,
-            Self::Cancelled => exit::CANCELLED,
+            Self::Migration(_) => exit::MIGRATION,
+            Self::Cancelled | Self::CancelledMigrating => exit::CANCELLED,
         }
     }
 
@@ -65,8 +79,8 @@ impl Error {
     pub fn result(&self) -> RunResult {
         match self {
             Self::Configuration(_) | Self::Refused(_) => RunResult::Refused,
-            Self::MissingImages(_) => RunResult::Failed,
-            Self::Cancelled => RunResult::Cancelled,
+            Self::MissingImages(_) | Self::Migration(_) => RunResult::Failed,
+            Self::Cancelled | Self::CancelledMigrating => RunResult::Cancelled,
         }
     }
 
@@ -77,6 +91,8 @@ impl Error {
             Self::Configuration(problems) => format!("refused: {} in the configuration", many(problems.len(), "problem")),
             Self::Refused(findings) => format!("refused: {}", many(findings.len(), "finding")),
             Self::MissingImages(findings) => format!("failed: {} missing in the registry", many(findings.len(), "image")),
+            Self::Migration(failed) => format!("failed: the migration of {}", failed.finding.subject),
+            Self::CancelledMigrating => "cancelled while a migration ran".to_owned(),
             Self::Cancelled => "cancelled before anything was begun".to_owned(),
         }
     }
@@ -86,7 +102,14 @@ impl Error {
         match self {
             Self::Configuration(problems) => problems.iter().map(ToString::to_string).collect(),
             Self::Refused(findings) | Self::MissingImages(findings) => findings.iter().map(ToString::to_string).collect(),
-            Self::Cancelled => Vec::new(),
+            Self::Migration(failed) => {
+                let mut lines = vec![failed.finding.to_string()];
+                if !failed.log.is_empty() {
+                    lines.push(format!("the log's last lines:\n  | {}", failed.log.join("\n  | ")));
+                }
+                lines
+            }
+            Self::Cancelled | Self::CancelledMigrating => Vec::new(),
         }
     }
 
@@ -95,6 +118,8 @@ impl Error {
         match self {
             Self::Configuration(_) => "nothing was contacted, nothing has changed",
             Self::Refused(_) | Self::MissingImages(_) | Self::Cancelled => "nothing has changed",
+            Self::CancelledMigrating => "the migration's task goes on by itself, and the next run takes it up; no service was updated",
+            Self::Migration(_) => "the migration ran and may have changed data; no service was updated, every service runs as before",
         }
     }
 }

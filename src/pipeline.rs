@@ -12,6 +12,7 @@ use crate::clients::http;
 use crate::clients::slack::{Posted, Slack};
 use crate::config::{Command, Loaded, Request};
 use crate::domain::board::Board;
+use crate::domain::graph::Graph;
 use crate::domain::names::ServiceName;
 use crate::domain::outcome::{RunResult, Verdict, exit};
 use crate::domain::plan::Plan;
@@ -23,7 +24,7 @@ use crate::stages::cancel::Cancel;
 use crate::stages::finish::{Ending, finish};
 use crate::stages::notify::{Notified, Notifier};
 use crate::stages::progress::Progress;
-use crate::stages::{Clients, deploy, plan, read, rollback, settle, smoke_command};
+use crate::stages::{Clients, deploy, earlier, migrate, plan, read, rollback, settle, smoke_command, verify};
 
 /// Slack's last update may take so long; a cancelled run must end within five seconds.
 const LAST_WORDS: Duration = Duration::from_secs(15);
@@ -63,9 +64,11 @@ struct Prepared {
 
 impl Run<'_> {
     async fn command(&self) -> Ending {
-        let applies = matches!(self.request.command, Command::Run | Command::Deploy) && !self.request.dry_run;
+        let applies = !matches!(self.request.command, Command::Plan) && !self.request.dry_run;
         let mut ending = match (&self.request.tag, self.request.command) {
             (_, Command::Smoke) => self.smoke().await,
+            (_, Command::Verify) => self.verify().await,
+            (None, Command::Rollback) => return self.roll_back_one().await,
             (Some(tag), _) if applies => self.deploy(tag).await,
             (Some(tag), _) => self.only_plan(tag).await,
             (None, _) => Ending::default(),
@@ -97,7 +100,7 @@ impl Run<'_> {
     async fn prepare(&self, tag: &ReleaseTag, applies: bool) -> Result<Prepared, Error> {
         let clients = self.connect().await?;
         loop {
-            let world = read::read(self.request, &clients).await?;
+            let world = read::inspect(self.request, &clients).await?;
             let plan = plan::plan(self.request, tag, &world)?;
             if applies && settle::settle(self.request, &clients, &plan, &world.needed, &self.console).await? {
                 continue;
@@ -105,6 +108,21 @@ impl Run<'_> {
             self.console.group(&format!("Plan: {tag} to {}", plan.environment), &table::plan(&plan));
             return Ok(Prepared { clients, plan, warnings: world.warnings });
         }
+    }
+
+    /// Prepares, and runs the migrations; a run that takes an earlier release back runs none.
+    async fn prepare_and_migrate(&self, tag: &ReleaseTag) -> Result<Prepared, Error> {
+        let mut prepared = self.until_cancelled(self.prepare(tag, true)).await?;
+        if self.request.command == Command::Rollback {
+            return Ok(prepared);
+        }
+        let work = migrate::migrate(self.request, &prepared.clients, &mut prepared.plan, &self.console);
+        let migrated = self.until_cancelled(work).await.map_err(|error| match error {
+            Error::Cancelled => Error::CancelledMigrating,
+            other => other,
+        })?;
+        prepared.warnings.extend(migrated.warnings);
+        Ok(prepared)
     }
 
     async fn only_plan(&self, tag: &ReleaseTag) -> Ending {
@@ -127,11 +145,13 @@ impl Run<'_> {
     async fn deploy(&self, tag: &ReleaseTag) -> Ending {
         let (board, watched) = watch::channel(Board::default());
         let (notifier, context) = (self.notifier(watched.clone()), self.slack_context());
-        let mut ending = match self.until_cancelled(self.prepare(tag, true)).await {
+        let mut ending = match self.prepare_and_migrate(tag).await {
             Err(error) => Ending { error: Some(error), ..Ending::default() },
             Ok(prepared) => {
-                board.send_replace(Board::new(&prepared.plan, &self.request.graph, &self.runbooks()));
+                board.send_replace(Board::new(&prepared.plan, &self.graph(), &self.runbooks()));
                 let progress = Progress::start(self.console.clone(), watched, self.began);
+                // A release that is being taken back is not taken forward again when that fails.
+                let rolls_back = self.request.rolls_back && self.request.command != Command::Rollback;
                 let job = deploy::Job {
                     request: self.request,
                     clients: &prepared.clients,
@@ -140,11 +160,11 @@ impl Run<'_> {
                     began: self.began,
                     cancel: self.cancel,
                     smokes: !self.request.skip_smoke,
-                    stops_on_failure: self.request.rolls_back,
+                    stops_on_failure: rolls_back,
                 };
                 deploy::deploy(job).await;
                 progress.finish().await;
-                if self.request.rolls_back && board.borrow().first_failure().is_some() {
+                if rolls_back && board.borrow().first_failure().is_some() {
                     rollback::roll_back(job, &self.console).await;
                 }
                 let board = board.borrow().clone();
@@ -171,6 +191,32 @@ impl Run<'_> {
         ending
     }
 
+    /// `rollback` without a tag: to the release before the one that runs.
+    async fn roll_back_one(&self) -> Ending {
+        let work = async { earlier::release_before(self.request, &self.connect().await?).await };
+        match self.until_cancelled(work).await {
+            Err(error) => Ending { error: Some(error), environment: Some(self.request.environment.name.clone()), ..Ending::default() },
+            Ok(tag) => {
+                self.console.line(&format!("the release before the one that runs is {tag}"));
+                let request = Request { tag: Some(tag), ..self.request.clone() };
+                Box::pin(Run { request: &request, console: self.console.clone(), ..*self }.command()).await
+            }
+        }
+    }
+
+    /// Every precondition of `run`, all findings in one go.
+    async fn verify(&self) -> Ending {
+        let work = async { verify::verify(self.request, &self.connect().await?).await };
+        match self.until_cancelled(work).await {
+            Err(error) => Ending { error: Some(error), ..Ending::default() },
+            Ok(warnings) => {
+                self.console.line("every precondition holds");
+                let verdict = Verdict { result: RunResult::Success, exit_code: exit::SUCCESS };
+                Ending { verdict: Some(verdict), planned: Some(Board::default()), warnings, ..Ending::default() }
+            }
+        }
+    }
+
     async fn smoke(&self) -> Ending {
         let work = async {
             let clients = self.connect().await?;
@@ -182,6 +228,14 @@ impl Run<'_> {
                 board.rows().iter().for_each(|row| self.console.line(&table::log_line(row, self.began.elapsed())));
                 Ending { verdict: Some(board.verdict()), board: Some(board), ..Ending::default() }
             }
+        }
+    }
+
+    /// The order of this run: a rollback goes the other way.
+    fn graph(&self) -> Graph {
+        match self.request.command {
+            Command::Rollback => self.request.graph.reversed(&self.request.scope.included),
+            _ => self.request.graph.clone(),
         }
     }
 

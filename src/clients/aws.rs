@@ -17,9 +17,6 @@ use crate::config::runner::Runner;
 use crate::domain::environment::Environment;
 use crate::error::Error;
 
-/// Credentials are renewed this long before they expire: longer than any one call with its retries.
-const RENEW_BEFORE: Duration = Duration::from_secs(300);
-
 /// One try of a call: a connection that swallows everything must not hold up a release.
 const ATTEMPT: Duration = Duration::from_secs(10);
 /// A call with all its retries.
@@ -136,7 +133,7 @@ pub async fn connect(environment: &Environment, runner: &Runner, http: &reqwest:
         .region(Region::new(environment.region.clone()))
         .retry_config(RetryConfig::standard().with_max_attempts(5).with_initial_backoff(Duration::from_millis(500)))
         .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build())
-        .identity_cache(IdentityCache::lazy().buffer_time(RENEW_BEFORE).build());
+        .identity_cache(IdentityCache::lazy().buffer_time(Duration::from_secs(1)).build());
     let config = match (&environment.role_arn, runner.oidc()) {
         (Some(arn), Some(oidc)) => {
             let base = loader.no_credentials().load().await;

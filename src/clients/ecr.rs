@@ -10,6 +10,14 @@ use super::aws::{Aws, CallError, FreshCredentials};
 use crate::domain::environment::Environment;
 use crate::domain::names::{Digest, EcrRepository};
 
+/// Without these ECR translates manifests, and a translated one has another digest.
+const MEDIA_TYPES: [&str; 4] = [
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+];
+
 /// The one registry of all environments.
 #[derive(Clone, Debug)]
 pub struct Ecr {
@@ -76,12 +84,57 @@ impl Ecr {
         self.image(repository, ImageIdentifier::builder().image_tag(tag).build()).await
     }
 
+    /// Every tag of a repository.
+    ///
+    /// # Errors
+    /// `CallError`.
+    pub async fn tags(&self, repository: &EcrRepository) -> Result<Vec<String>, CallError> {
+        let request = self.client.describe_images().set_registry_id(self.registry.clone()).repository_name(repository.as_str());
+        let mut pages = request.into_paginator().send();
+        let mut tags = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| CallError::new("DescribeImages", &error))?;
+            tags.extend(page.image_details().iter().flat_map(|detail| detail.image_tags().to_vec()));
+        }
+        Ok(tags)
+    }
+
     /// The image of a digest; none where there is none.
     ///
     /// # Errors
     /// `CallError`.
     pub async fn by_digest(&self, repository: &EcrRepository, digest: &Digest) -> Result<Option<Stored>, CallError> {
         self.image(repository, ImageIdentifier::builder().image_digest(digest.as_str()).build()).await
+    }
+
+    /// Gives an image one more tag, its manifest byte for byte
+    /// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-retag.html>).
+    ///
+    /// # Errors
+    /// `CallError`; a tag that the image bears already is none.
+    pub async fn tag(&self, repository: &EcrRepository, digest: &Digest, tag: &str) -> Result<(), CallError> {
+        let id = ImageIdentifier::builder().image_digest(digest.as_str()).build();
+        let request = self.client.batch_get_image().set_registry_id(self.registry.clone()).repository_name(repository.as_str());
+        let request = request.image_ids(id).set_accepted_media_types(Some(MEDIA_TYPES.map(str::to_owned).to_vec()));
+        let answer = request.send().await.map_err(|error| CallError::new("BatchGetImage", &error))?;
+        let image = answer.images().first();
+        let Some(manifest) = image.and_then(|image| image.image_manifest()) else {
+            let message = format!("{repository} no longer holds {digest}");
+            return Err(CallError { operation: "BatchGetImage", code: "ImageNotFound".to_owned(), message });
+        };
+        let request = self.client.put_image().set_registry_id(self.registry.clone()).repository_name(repository.as_str());
+        let request = request
+            .image_manifest(manifest)
+            .set_image_manifest_media_type(image.and_then(|image| image.image_manifest_media_type().map(str::to_owned)))
+            .image_digest(digest.as_str())
+            .image_tag(tag);
+        match request.send().await.map_err(|error| CallError::new("PutImage", &error)) {
+            Err(error) if matches!(error.code.as_str(), "ImageAlreadyExistsException" | "ImageTagAlreadyExistsException") => {
+                let bears_it = self.by_tag(repository, tag).await?.is_some_and(|stored| stored.digest == *digest);
+                if bears_it { Ok(()) } else { Err(error) }
+            }
+            other => other.map(|_| ()),
+        }
     }
 
     async fn image(&self, repository: &EcrRepository, id: ImageIdentifier) -> Result<Option<Stored>, CallError> {

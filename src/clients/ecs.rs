@@ -1,6 +1,7 @@
 //! Amazon ECS. Task definitions travel as raw JSON both ways; everything else through the typed SDK.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::config::ConfigBag;
@@ -9,14 +10,17 @@ use aws_sdk_ecs::config::interceptors::AfterDeserializationInterceptorContextRef
 use aws_sdk_ecs::config::retry::RetryConfig;
 use aws_sdk_ecs::error::BoxError;
 use aws_sdk_ecs::types::{
-    DesiredStatus, ServiceDeploymentBrief, ServiceDeploymentStatus, StopServiceDeploymentStopType, TaskDefinitionField,
+    ContainerOverride, DesiredStatus, ServiceDeploymentBrief, ServiceDeploymentStatus, StopServiceDeploymentStopType, TaskDefinitionField,
+    TaskOverride,
 };
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
+use tokio::time::sleep;
 
 use super::aws::{Aws, CallError, FreshCredentials};
 use super::ecs_view;
+use super::pace::Pace;
 use crate::domain::names::{DefinitionArn, DeploymentId, EcsServiceName};
 use crate::domain::rollout::{ServiceView, Task};
 use crate::domain::task_definition::{DefinitionError, TaskDefinition};
@@ -24,12 +28,31 @@ use crate::domain::task_definition::{DefinitionError, TaskDefinition};
 /// `DescribeServices` takes ten names.
 pub const SERVICES_AT_ONCE: usize = 10;
 const TASKS_AT_ONCE: usize = 100;
+const REGISTER_TRIES: u64 = 8;
 
 /// One cluster.
 #[derive(Clone, Debug)]
 pub struct Ecs {
     client: Client,
     cluster: String,
+    registrations: Pace,
+}
+
+/// A command that is run once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OneOff {
+    /// The service whose network and launch type it takes.
+    pub service: EcsServiceName,
+    /// The definition that it runs.
+    pub definition: DefinitionArn,
+    /// The container whose command it replaces.
+    pub container: String,
+    /// The command.
+    pub command: Vec<String>,
+    /// The name under which it is found again; 128 characters at most.
+    pub started_by: String,
+    /// Makes the call repeatable; 64 characters at most.
+    pub token: String,
 }
 
 /// How a service is set in motion.
@@ -56,7 +79,7 @@ impl Ecs {
     /// The cluster's client.
     pub fn new(aws: &Aws, cluster: &str) -> Self {
         let config = aws_sdk_ecs::config::Builder::from(&aws.config).retry_classifier(FreshCredentials).build();
-        Self { client: Client::from_conf(config), cluster: cluster.to_owned() }
+        Self { client: Client::from_conf(config), cluster: cluster.to_owned(), registrations: Pace::new(20, Duration::from_secs(1)) }
     }
 
     /// At most ten services; those that don't exist are left out.
@@ -88,6 +111,21 @@ impl Ecs {
     /// # Errors
     /// `CallError`.
     pub async fn register(&self, request: &Value) -> Result<DefinitionArn, CallError> {
+        let mut tried = 0;
+        loop {
+            self.registrations.turn().await;
+            tried += 1;
+            match self.register_once(request).await {
+                // Two runs that register revisions of one family at the same moment.
+                Err(error) if error.message.contains("Too many concurrent attempts") && tried < REGISTER_TRIES => {
+                    sleep(Duration::from_millis(200 * tried + fastrand::u64(..500))).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn register_once(&self, request: &Value) -> Result<DefinitionArn, CallError> {
         let body = request.to_string();
         let family = request["family"].as_str().unwrap_or_default();
         // The typed request only opens the way; its body is replaced before it is signed.
@@ -149,6 +187,65 @@ impl Ecs {
         let (running, ended) = tokio::join!(self.task_arns(service, DesiredStatus::Running), ended);
         let mut arns = running?;
         arns.extend(ended?);
+        self.described(&arns).await
+    }
+
+    /// The tasks of a family that somebody started under a name, running and ended.
+    ///
+    /// # Errors
+    /// `CallError`.
+    pub async fn tasks_of(&self, family: &str, started_by: &str) -> Result<Vec<Task>, CallError> {
+        let mut arns = Vec::new();
+        for status in [DesiredStatus::Running, DesiredStatus::Stopped] {
+            let request = self.client.list_tasks().cluster(&self.cluster).family(family).desired_status(status);
+            let mut pages = request.into_paginator().send();
+            while let Some(page) = pages.next().await {
+                arns.extend(page.map_err(|error| CallError::new("ListTasks", &error))?.task_arns.unwrap_or_default());
+            }
+        }
+        let tasks = self.described(&arns).await?;
+        Ok(tasks.into_iter().filter(|task| task.started_by.as_ref().is_some_and(|by| by.as_str() == started_by)).collect())
+    }
+
+    /// One task by id; none while ECS does not list it.
+    ///
+    /// # Errors
+    /// `CallError`.
+    pub async fn task(&self, id: &str) -> Result<Option<Task>, CallError> {
+        Ok(self.described(&[id.to_owned()]).await?.into_iter().next())
+    }
+
+    /// Runs a command once in a container of a definition, where and how the service's own tasks run.
+    ///
+    /// # Errors
+    /// `CallError`, also when ECS can't place it.
+    pub async fn run_once(&self, one_off: &OneOff) -> Result<String, CallError> {
+        let described = self.client.describe_services().cluster(&self.cluster).services(one_off.service.as_str()).send().await;
+        let described = described.map_err(|error| CallError::new("DescribeServices", &error))?;
+        let service = described.services().first();
+        let command = ContainerOverride::builder().name(&one_off.container).set_command(Some(one_off.command.clone())).build();
+        let request = self.client.run_task().cluster(&self.cluster).task_definition(one_off.definition.as_str());
+        let request = request.overrides(TaskOverride::builder().container_overrides(command).build());
+        let request = request
+            .client_token(&one_off.token)
+            .started_by(&one_off.started_by)
+            .set_network_configuration(service.and_then(|service| service.network_configuration().cloned()))
+            .set_platform_version(service.and_then(|service| service.platform_version().map(str::to_owned)));
+        let strategy = service.map(|service| service.capacity_provider_strategy().to_vec()).filter(|strategy| !strategy.is_empty());
+        // ECS takes one of the two.
+        let request = match strategy {
+            Some(strategy) => request.set_capacity_provider_strategy(Some(strategy)),
+            None => request.set_launch_type(service.and_then(|service| service.launch_type().cloned())),
+        };
+        let answer = request.send().await.map_err(|error| CallError::new("RunTask", &error))?;
+        let task = answer.tasks().first().and_then(|task| task.task_arn()).and_then(|arn| arn.rsplit('/').next());
+        task.map(str::to_owned).ok_or_else(|| {
+            let why = answer.failures().iter().filter_map(|failure| failure.reason()).collect::<Vec<_>>().join(", ");
+            CallError { operation: "RunTask", code: "NotPlaced".to_owned(), message: why }
+        })
+    }
+
+    async fn described(&self, arns: &[String]) -> Result<Vec<Task>, CallError> {
         let mut tasks = Vec::with_capacity(arns.len());
         for some in arns.chunks(TASKS_AT_ONCE) {
             let request = self.client.describe_tasks().cluster(&self.cluster).set_tasks(Some(some.to_vec()));

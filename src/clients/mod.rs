@@ -11,6 +11,7 @@ pub mod endpoint;
 pub mod http;
 pub mod logs;
 pub mod oidc;
+mod pace;
 pub mod role;
 pub mod secrets;
 pub mod slack;

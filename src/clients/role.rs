@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
@@ -12,6 +12,9 @@ use aws_sdk_sts::error::ProvideErrorMetadata;
 use super::console::Masks;
 use super::oidc::{self, Claims, OidcError};
 use crate::config::runner::OidcRequest;
+
+/// Credentials are renewed this long before they expire: longer than any one call with its retries.
+const RENEW_BEFORE: Duration = Duration::from_secs(300);
 
 /// Assumes the role.
 #[derive(Clone)]
@@ -69,10 +72,16 @@ impl Role {
         let given = answer.credentials().ok_or(RoleError::Empty)?;
         self.masks.add(given.secret_access_key());
         self.masks.add(given.session_token());
-        let expires = SystemTime::try_from(*given.expiration()).ok();
+        let expires = SystemTime::try_from(*given.expiration()).ok().map(|expires| renew_at(super::clock::now(), expires));
         let session = Some(given.session_token().to_owned());
         Ok(Credentials::new(given.access_key_id(), given.secret_access_key(), session, expires, "GitHubOidc"))
     }
+}
+
+/// When to assume the role anew: five minutes before the end, or after three quarters of a short life.
+fn renew_at(now: SystemTime, expires: SystemTime) -> SystemTime {
+    let life = expires.duration_since(now).unwrap_or_default();
+    expires - RENEW_BEFORE.min(life / 4)
 }
 
 /// A session name that STS takes, `[\w+=,.@-]{2,64}`.
@@ -118,6 +127,13 @@ impl ProvideCredentials for RoleProvider {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn credentials_are_renewed_before_they_expire_however_short_they_live() {
+        let now = SystemTime::UNIX_EPOCH;
+        let after = |seconds| renew_at(now, now + Duration::from_secs(seconds)).duration_since(now).map(|time| time.as_secs()).ok();
+        assert_eq!((after(3600), after(20), after(0)), (Some(3300), Some(15), Some(0)));
+    }
 
     #[test]
     fn a_session_name_is_what_sts_takes() {

@@ -128,6 +128,14 @@ impl Slack {
         self.call("chat.update", &body, true).await
     }
 
+    /// Asks whether the token is good.
+    ///
+    /// # Errors
+    /// `SlackError`.
+    pub async fn check(&self) -> Result<(), SlackError> {
+        self.call("auth.test", &json!({}), true).await.map(|_| ())
+    }
+
     async fn call(&self, method: &str, body: &Value, may_repeat: bool) -> Result<Posted, SlackError> {
         let started = Instant::now();
         let mut tried = 0;

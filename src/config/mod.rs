@@ -39,11 +39,28 @@ pub enum Command {
     Deploy,
     /// Health checks of the services in scope.
     Smoke,
+    /// Puts the images of an earlier release back.
+    Rollback,
+    /// Every precondition of `run`.
+    Verify,
+}
+
+impl Command {
+    /// It finds its release by itself where no tag is given.
+    fn may_lack_tag(self) -> bool {
+        matches!(self, Self::Smoke | Self::Rollback | Self::Verify)
+    }
 }
 
 /// The commands by name.
-pub const COMMANDS: &[(&str, Command)] =
-    &[("run", Command::Run), ("plan", Command::Plan), ("deploy", Command::Deploy), ("smoke", Command::Smoke)];
+pub const COMMANDS: &[(&str, Command)] = &[
+    ("run", Command::Run),
+    ("plan", Command::Plan),
+    ("deploy", Command::Deploy),
+    ("smoke", Command::Smoke),
+    ("rollback", Command::Rollback),
+    ("verify", Command::Verify),
+];
 
 /// Tokens, to be masked before first use.
 #[derive(Clone, Default)]
@@ -143,7 +160,7 @@ fn read(
     let folder = inputs.text("config-dir").map_or_else(|| runner.default_config_folder(), PathBuf::from);
     let read = services::read_folder(&folder, problems);
     let graph = services::graph(&read, problems);
-    let release = release(inputs, runner, command == Some(Command::Smoke), problems);
+    let release = release(inputs, runner, command.is_some_and(Command::may_lack_tag), problems);
     let mut settings = match &release {
         Some((_, name)) if folder.is_dir() => settings::read_file(&folder, name, problems),
         _ => Settings::default(),

@@ -22,6 +22,12 @@ const KNOWN: &[(&str, &str)] = &[
     ),
     ("failed to initialize logging driver", "the log group is missing, or there is no route to CloudWatch Logs"),
     ("OutOfMemory", "it ran out of memory: raise the container's or the task's memory"),
+    ("address already in use", "its port is taken in the container: two programs of the task listen on the same one"),
+    (
+        "(the command was not found)",
+        "the image has no such command: correct `command` and `entryPoint` of the task definition, or the image",
+    ),
+    ("(the command can't be executed)", "the command is not executable, or is built for another CPU: check the image"),
     (
         "ELB health checks",
         "the load balancer got no good answer: check path, port and success codes of the target group, and the grace period",

@@ -5,6 +5,7 @@ pub mod credential;
 pub mod diagnosis;
 pub mod environment;
 pub mod graph;
+pub mod migration;
 pub mod names;
 pub mod outcome;
 pub mod plan;

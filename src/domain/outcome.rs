@@ -20,6 +20,8 @@ pub mod exit {
     pub const SMOKE: u8 = 5;
     /// An image is missing, or its build failed.
     pub const IMAGE: u8 = 7;
+    /// A migration failed.
+    pub const MIGRATION: u8 = 8;
     /// SIGINT or SIGTERM.
     pub const CANCELLED: u8 = 130;
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::migration::PlannedMigration;
 use super::names::{DefinitionArn, DeploymentId, Digest, Revision, ServiceName};
 use super::rollout::{RolloutState, ServiceView};
 use super::service::Service;
@@ -41,6 +42,8 @@ pub enum Start {
     Restart,
     /// Our own deployment is in flight already, from an earlier run: watch it.
     Join(DeploymentId),
+    /// Update the service to a definition of this release that is registered already, for its migration.
+    Registered(DefinitionArn),
     /// Back to a definition that exists.
     Back(DefinitionArn),
 }
@@ -86,6 +89,12 @@ pub struct PlannedService {
     /// What ran before this release, where an earlier run of it has changed the service already.
     #[serde(skip)]
     pub previous: Option<DefinitionArn>,
+    /// What is to be run before the update.
+    #[serde(skip)]
+    pub migration: Option<PlannedMigration>,
+    /// It doesn't go back automatically: a migration can't be undone.
+    #[serde(skip)]
+    pub stays: bool,
     /// How the new version may call itself.
     #[serde(skip)]
     pub accepted: Accepted,
@@ -120,10 +129,13 @@ impl Plan {
     /// A run of a release that has only arrived in part takes back what its earlier runs did, too; once it had arrived, a
     /// later run answers for its own changes alone.
     pub fn goes_back_to(&self, service: &PlannedService) -> Option<DefinitionArn> {
+        if service.stays {
+            return None;
+        }
         let earlier = || service.previous.clone().filter(|_| self.is_arriving());
         match &service.start {
             Start::Nothing => earlier().filter(|_| service.action != Action::Skip),
-            Start::Update(_) => earlier().or_else(|| service.from.task_definition.clone()),
+            Start::Update(_) | Start::Registered(_) => earlier().or_else(|| service.from.task_definition.clone()),
             Start::Restart | Start::Join(_) => service.previous.clone().or_else(|| {
                 let current = service.view.primary().map(|primary| &primary.definition);
                 service.from.task_definition.clone().filter(|serving| Some(serving) != current)
@@ -135,7 +147,7 @@ impl Plan {
     /// Some service has yet to get this release's image, or to come to rest with it.
     fn is_arriving(&self) -> bool {
         self.changes().any(|service| match service.start {
-            Start::Update(_) => service.from.digest != service.to.digest,
+            Start::Update(_) | Start::Registered(_) => service.from.digest != service.to.digest,
             Start::Restart | Start::Join(_) => true,
             Start::Nothing | Start::Back(_) => false,
         })
@@ -227,7 +239,8 @@ pub fn plan_service(release: &Release<'_>, service: &Service, found: &Found, ima
     };
     let from = running_side(service, found);
     let previous = previous(release, service, found).map(DefinitionArn::from);
-    Ok(PlannedService { accepted, previous, ..planned(service, found, action, reason, start, from, to) })
+    let migration = PlannedMigration::of(service, release.environment, image, &accepted).filter(|_| difference.image);
+    Ok(PlannedService { accepted, previous, migration, ..planned(service, found, action, reason, start, from, to) })
 }
 
 fn planned(service: &Service, found: &Found, action: Action, reason: String, start: Start, from: Side, to: Side) -> PlannedService {
@@ -242,6 +255,8 @@ fn planned(service: &Service, found: &Found, action: Action, reason: String, sta
         definition: found.definition.clone(),
         container: service.container.clone(),
         previous: None,
+        migration: None,
+        stays: false,
         accepted: Accepted::default(),
     }
 }
@@ -317,7 +332,7 @@ fn reason(release: &Release<'_>, service: &Service, found: &Found, difference: &
     let settings = difference.settings.join(", ");
     match start {
         Start::Nothing => "same image, configuration and secrets as running".to_owned(),
-        Start::Back(definition) => format!("back to {}", definition.short()),
+        Start::Back(definition) | Start::Registered(definition) => format!("to {}", definition.short()),
         Start::Join(id) => format!("this release's deployment {id} is in flight: joined"),
         Start::Restart => format!("stuck: {}; started once more with the definition it has", stuck(&found.view)),
         Start::Update(_) if difference.image && found.definition.digest(&service.container).is_none() => {

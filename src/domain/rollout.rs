@@ -154,6 +154,12 @@ pub struct ContainerEnd {
 }
 
 impl Task {
+    /// It ended, and not because the service was scaled in or updated, or a person wished it.
+    pub fn was_lost(&self) -> bool {
+        const LOST: [&str; 3] = ["SpotInterruption", "TerminationNotice", "InfrastructureHealth"];
+        self.has_failed() || self.end.as_ref().is_some_and(|end| LOST.contains(&end.code.as_str()))
+    }
+
     /// It ended on its own account: neither scaled in, nor replaced, nor stopped by a person.
     pub fn has_failed(&self) -> bool {
         self.end.as_ref().is_some_and(|end| match end.code.as_str() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::cancel::Cancel;
 use super::flight::{Flight, Gate};
@@ -25,6 +25,9 @@ use crate::domain::rollout::{ServiceView, Verdict};
 const BLIND_FOR: Duration = Duration::from_secs(30);
 /// How long a start under way may take once the run was told to stop.
 const LAST_STARTS: Duration = Duration::from_secs(2);
+
+/// Throttled, the time between looks grows to at most thirty-two times.
+const MOST_SLOWER: u32 = 5;
 
 /// What is deployed, and how.
 #[derive(Clone, Copy)]
@@ -56,6 +59,9 @@ struct Release<'a> {
     smoking: JoinSet<(ServiceName, Result<(), Failure>)>,
     stopping: JoinSet<(ServiceName, Result<bool, CallError>)>,
     flights: BTreeMap<ServiceName, Flight>,
+    next_look: Instant,
+    /// How often the time between looks is doubled.
+    slower: u32,
 }
 
 /// Applies the plan. How each service ended stands on the board.
@@ -67,14 +73,14 @@ pub async fn deploy(job: Job<'_>) {
         smoking: JoinSet::new(),
         stopping: JoinSet::new(),
         flights: BTreeMap::new(),
+        next_look: Instant::now(),
+        slower: 0,
     };
     release.run().await;
 }
 
 impl Release<'_> {
     async fn run(mut self) {
-        let mut poll = interval(self.job.request.environment.poll);
-        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let cancel = self.job.cancel.clone();
         loop {
             self.start_what_is_ready();
@@ -85,7 +91,7 @@ impl Release<'_> {
                 biased;
                 () = cancel.cancelled() => break,
                 Some(joined) = self.starting.join_next() => if let Ok((name, result)) = joined {
-                    self.started(&name, result, &mut poll);
+                    self.started(&name, result);
                 },
                 Some(joined) = self.smoking.join_next() => if let Ok((name, result)) = joined {
                     self.smoked(&name, result);
@@ -93,7 +99,7 @@ impl Release<'_> {
                 Some(joined) = self.stopping.join_next() => if let Ok((name, result)) = joined {
                     self.stopped(&name, &result);
                 },
-                _ = poll.tick(), if !self.flights.is_empty() => {
+                () = sleep_until(self.next_look), if !self.flights.is_empty() => {
                     tokio::select! {
                         () = cancel.cancelled() => break,
                         () = self.look() => {}
@@ -133,13 +139,13 @@ impl Release<'_> {
         }
     }
 
-    fn started(&mut self, name: &ServiceName, result: Result<Started, Stopped>, poll: &mut Interval) {
+    fn started(&mut self, name: &ServiceName, result: Result<Started, Stopped>) {
         let Some(planned) = self.job.plan.service(name) else { return };
         match result {
             Ok(started) => {
                 // What was just begun shows nothing yet: the first look is one interval later, unless others are due.
                 if self.flights.is_empty() {
-                    poll.reset();
+                    self.next_look = Instant::now() + self.job.request.environment.poll;
                 }
                 let ours = started.expected.deployment.clone();
                 self.job.board.send_modify(|board| board.note_deployment(name, &ours));
@@ -156,7 +162,14 @@ impl Release<'_> {
 
     /// One look at everything in flight.
     async fn look(&mut self) {
-        for (name, looked) in look::look(self.job.clients, &mut self.flights).await {
+        let looks = look::look(self.job.clients, &mut self.flights).await;
+        // The budget is shared with the whole account: throttled, the looks become rarer, and by chance never in step.
+        let throttled = looks.iter().any(|(_, looked)| looked.as_ref().is_err_and(CallError::is_throttled));
+        self.slower = if throttled { (self.slower + 1).min(MOST_SLOWER) } else { 0 };
+        let pause = self.job.request.environment.poll * (1 << self.slower);
+        let jitter = if throttled { pause.mul_f64(fastrand::f64() / 2.0) } else { Duration::ZERO };
+        self.next_look = Instant::now() + pause + jitter;
+        for (name, looked) in looks {
             match looked {
                 Ok((verdict, view)) => self.apply(&name, &verdict, &view),
                 Err(error) => self.blind(&name, &error),
@@ -244,8 +257,11 @@ impl Release<'_> {
         self.advance(name, State::Done(end));
     }
 
-    /// Has ECS take a deployment in flight back.
+    /// Has ECS take a deployment in flight back, unless its migration can't be undone: that one goes on to its end.
     fn stop(&mut self, name: &ServiceName) {
+        if self.job.plan.service(name).is_some_and(|planned| planned.stays) {
+            return;
+        }
         let Some(flight) = self.flights.get_mut(name).filter(|flight| !flight.is_stopped) else { return };
         flight.is_stopped = true;
         let (clients, ecs_name, ours, owned) =
@@ -282,11 +298,10 @@ impl Release<'_> {
     async fn leave(mut self) {
         self.halted.send_replace(true);
         self.job.stops_on_failure = false;
-        let mut poll = interval(self.job.request.environment.poll);
         let _ = timeout(LAST_STARTS, async {
             while let Some(joined) = self.starting.join_next().await {
                 if let Ok((name, result)) = joined {
-                    self.started(&name, result, &mut poll);
+                    self.started(&name, result);
                 }
             }
         })

@@ -16,7 +16,7 @@ pub(super) fn of(verdict: &Verdict, expected: &Expected, view: &ServiceView, tas
     let (kind, reason, runs_now) = kind(verdict, expected, view)?;
     let mut details = ended(expected, tasks);
     details.extend(events(expected, view).filter(|event| **event != reason).take(MOST_EVENTS).map(|event| format!("event: {event}")));
-    let texts = details.iter().map(String::as_str).chain([reason.as_str()]);
+    let texts = details.iter().map(String::as_str).chain([reason.as_str()]).chain(log.iter().map(String::as_str));
     let hint = diagnosis::hint(texts).map_or_else(|| advice(&kind), str::to_owned);
     Some(Failure { kind, reason, details, log: log.to_vec(), hint, runs_now })
 }
@@ -78,7 +78,7 @@ fn events<'a>(expected: &'a Expected, view: &'a ServiceView) -> impl Iterator<It
 /// How our tasks ended, equal endings counted.
 fn ended(expected: &Expected, tasks: &[Task]) -> Vec<String> {
     let mut endings: Vec<(String, usize)> = Vec::new();
-    for end in our_tasks(expected, tasks).filter(|task| task.has_failed()).filter_map(|task| task.end.as_ref()) {
+    for end in our_tasks(expected, tasks).filter(|task| task.was_lost()).filter_map(|task| task.end.as_ref()) {
         let text = ending(end);
         match endings.iter_mut().find(|(known, _)| *known == text) {
             Some((_, count)) => *count += 1,
@@ -130,3 +130,7 @@ pub(super) fn unwatched(expected: &Expected, why: &str, time: Duration) -> Failu
         runs_now: RunsNow::Mixed,
     }
 }
+
+#[cfg(test)]
+#[path = "failure_tests.rs"]
+mod tests;

@@ -2,11 +2,13 @@
 
 pub mod cancel;
 pub mod deploy;
+pub mod earlier;
 mod failure;
 pub mod finish;
 mod flight;
 mod log_tail;
 mod look;
+pub mod migrate;
 pub mod notify;
 pub mod plan;
 pub mod progress;
@@ -16,6 +18,7 @@ pub mod settle;
 pub mod smoke;
 pub mod smoke_command;
 mod start;
+pub mod verify;
 
 use crate::clients::aws::Aws;
 use crate::clients::ecr::Ecr;

@@ -1,5 +1,6 @@
 //! Makes the plan of the world as it was read.
 
+use super::migrate;
 use super::read::World;
 use crate::config::Request;
 use crate::domain::names::ServiceName;
@@ -10,7 +11,7 @@ use crate::error::{Error, Finding};
 /// Plans every service in scope, in dependency order.
 ///
 /// # Errors
-/// `Error::Refused` where a definition lacks its container, `Error::MissingImages` where the registry lacks images.
+/// `Error::Refused` with what was found while reading and where a definition lacks its container; `Error::MissingImages` where the registry lacks images.
 pub fn plan(request: &Request, tag: &ReleaseTag, world: &World) -> Result<Plan, Error> {
     let environment = &request.environment;
     let release = Release {
@@ -20,7 +21,7 @@ pub fn plan(request: &Request, tag: &ReleaseTag, world: &World) -> Result<Plan, 
         owner: &environment.github_owner,
         force: request.force,
     };
-    let (mut services, mut refused, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut services, mut refused, mut missing) = (Vec::new(), world.findings.clone(), Vec::new());
     for name in in_order(request) {
         let Some(service) = request.services.get(name) else { continue };
         if request.scope.skipped.contains(name) {
@@ -29,6 +30,10 @@ pub fn plan(request: &Request, tag: &ReleaseTag, world: &World) -> Result<Plan, 
         }
         let Some(found) = world.found.get(name) else { continue };
         let Some(image) = world.images.get(name) else {
+            // Where the registry itself can't be read, that has been found already.
+            if !world.absent.contains(name) {
+                continue;
+            }
             missing.push(Finding::new(
                 name.as_str(),
                 format!("{} holds no image tagged `{tag}`", service.ecr_repo),
@@ -36,9 +41,6 @@ pub fn plan(request: &Request, tag: &ReleaseTag, world: &World) -> Result<Plan, 
             ));
             continue;
         };
-        if service.migrate.is_some() {
-            refused.push(unsupported_migration(name));
-        }
         match plan_service(&release, service, found, image) {
             Ok(planned) => services.push(planned),
             Err(error) => refused.push(Finding::new(
@@ -49,21 +51,15 @@ pub fn plan(request: &Request, tag: &ReleaseTag, world: &World) -> Result<Plan, 
         }
     }
     if !refused.is_empty() {
+        refused.extend(missing);
         return Err(Error::Refused(refused));
     }
     if !missing.is_empty() {
         return Err(Error::MissingImages(missing));
     }
-    Ok(Plan { environment: environment.name.clone(), version: tag.version(), services })
-}
-
-/// Deploying a version without its migration would be worse than not deploying it.
-fn unsupported_migration(name: &ServiceName) -> Finding {
-    Finding::new(
-        name.as_str(),
-        "has `migrate`, which this version can't run yet",
-        format!("run the migration by hand and take `migrate` out of services/{name}.yml, or leave the service out with `skip`"),
-    )
+    let mut plan = Plan { environment: environment.name.clone(), version: tag.version(), services };
+    migrate::mark_irreversible(request, &mut plan);
+    Ok(plan)
 }
 
 fn in_order(request: &Request) -> impl Iterator<Item = &ServiceName> {

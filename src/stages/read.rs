@@ -22,32 +22,44 @@ pub struct World {
     pub found: BTreeMap<ServiceName, Found>,
     /// The release's images of those that are deployed; what is missing is missing here.
     pub images: BTreeMap<ServiceName, Image>,
+    /// Services whose repository was read and holds no such image.
+    pub absent: BTreeSet<ServiceName>,
     /// Services that are needed but not deployed.
     pub needed: BTreeMap<ServiceName, ServiceView>,
     /// What could not be looked at.
     pub warnings: Vec<String>,
+    /// What is missing or not allowed.
+    pub findings: Vec<Finding>,
 }
 
 /// Collects findings on the way.
 struct Reader<'a> {
     request: &'a Request,
     clients: &'a Clients,
-    findings: Vec<Finding>,
     world: World,
 }
 
 /// Reads everything that the plan needs.
 ///
 /// # Errors
-/// `Error::Refused` with every finding: missing or foreign services, secrets, repositories, permissions.
-pub async fn read(request: &Request, clients: &Clients) -> Result<World, Error> {
-    let mut reader = Reader { request, clients, findings: Vec::new(), world: World::default() };
+/// `Error::Refused` when even the cluster can't be read. Everything else that is missing stands in the world's findings.
+pub async fn inspect(request: &Request, clients: &Clients) -> Result<World, Error> {
+    let mut reader = Reader { request, clients, world: World::default() };
     let views = reader.services().await?;
     let (secrets, images) = tokio::join!(secrets(request, clients), images(request, clients));
     let secrets = reader.note(secrets);
-    reader.world.images = reader.note(images);
+    (reader.world.images, reader.world.absent) = reader.note(images);
     reader.found(&views, &secrets).await;
-    if reader.findings.is_empty() { Ok(reader.world) } else { Err(Error::Refused(reader.findings)) }
+    Ok(reader.world)
+}
+
+/// Reads everything, and refuses where anything is missing.
+///
+/// # Errors
+/// `Error::Refused` with every finding: missing or foreign services, secrets, repositories, permissions.
+pub async fn read(request: &Request, clients: &Clients) -> Result<World, Error> {
+    let world = inspect(request, clients).await?;
+    if world.findings.is_empty() { Ok(world) } else { Err(Error::Refused(world.findings)) }
 }
 
 /// Values, and what was found on the way to them.
@@ -59,7 +71,7 @@ struct Noted<T> {
 
 impl Reader<'_> {
     fn note<T>(&mut self, noted: Noted<T>) -> T {
-        self.findings.extend(noted.findings);
+        self.world.findings.extend(noted.findings);
         self.world.warnings.extend(noted.warnings);
         noted.value
     }
@@ -86,7 +98,7 @@ impl Reader<'_> {
             let view = views.iter().find(|view| view.name == *ecs);
             let finding = view.map_or_else(|| Some(missing(request, service, ecs)), |view| unusable(service, view));
             match finding {
-                Some(finding) if must_be_there(&service.name) => self.findings.push(finding),
+                Some(finding) if must_be_there(&service.name) => self.world.findings.push(finding),
                 Some(finding) => self.world.warnings.push(format!("skipped {}: {}", finding.subject, finding.what)),
                 None => found.extend(view.map(|view| (service.name.clone(), view.clone()))),
             }
@@ -111,7 +123,7 @@ impl Reader<'_> {
                     let found = Found { view: view.clone(), definition, serving, secrets };
                     self.world.found.insert(service.name.clone(), found);
                 }
-                Err(error) => self.findings.push(Finding::new(
+                Err(error) => self.world.findings.push(Finding::new(
                     service.name.as_str(),
                     format!("its task definition can't be read: {error}"),
                     "allow the role ecs:DescribeTaskDefinition on `*`",
@@ -184,8 +196,8 @@ fn unusable(service: &Service, view: &ServiceView) -> Option<Finding> {
 }
 
 /// The release's image of each service that is deployed.
-async fn images(request: &Request, clients: &Clients) -> Noted<BTreeMap<ServiceName, Image>> {
-    let mut noted = Noted { value: BTreeMap::new(), findings: Vec::new(), warnings: Vec::new() };
+async fn images(request: &Request, clients: &Clients) -> Noted<(BTreeMap<ServiceName, Image>, BTreeSet<ServiceName>)> {
+    let mut noted = Noted { value: (BTreeMap::new(), BTreeSet::new()), findings: Vec::new(), warnings: Vec::new() };
     let services: Vec<&Service> = request.scope.included.iter().filter_map(|name| request.services.get(name)).collect();
     let repositories: BTreeSet<EcrRepository> = services.iter().map(|service| service.ecr_repo.clone()).collect();
     let repositories: Vec<EcrRepository> = repositories.into_iter().collect();
@@ -217,10 +229,12 @@ async fn images(request: &Request, clients: &Clients) -> Noted<BTreeMap<ServiceN
         match (address, stored) {
             (Some(uri), Some(Ok(Some(stored)))) => {
                 let image = Image { uri: uri.clone(), digest: stored.digest, tags: stored.tags };
-                noted.value.insert(service.name.clone(), image);
+                noted.value.0.insert(service.name.clone(), image);
             }
-            // Found by the planner, who knows whether the image is needed.
-            (Some(_), Some(Ok(None))) => {}
+            // The planner refuses it, and knows more about it.
+            (Some(_), Some(Ok(None))) => {
+                noted.value.1.insert(service.name.clone());
+            }
             (Some(_), Some(Err(error))) => noted.findings.push(Finding::new(
                 service.name.as_str(),
                 error.to_string(),

@@ -101,6 +101,8 @@ async fn running(
         definition: found.definition,
         container: service.container.clone(),
         previous: None,
+        migration: None,
+        stays: false,
         view: found.view,
         accepted,
     };

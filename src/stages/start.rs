@@ -56,7 +56,7 @@ pub(super) async fn start(
         Start::Update(body) => {
             Update::To(clients.ecs.register(body).await.map_err(|error| failed("ecs:RegisterTaskDefinition and iam:PassRole", &error))?)
         }
-        Start::Back(definition) => Update::To(definition.clone()),
+        Start::Back(definition) | Start::Registered(definition) => Update::To(definition.clone()),
         _ => Update::Again,
     };
     if *halted.borrow() {

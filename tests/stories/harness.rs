@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 /// No story takes longer.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(90);
 /// Sandbox seconds in a real one: a service is healthy after a quarter of a second.
 const SCALE: f64 = 100.0;
 

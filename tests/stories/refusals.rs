@@ -75,7 +75,7 @@ async fn all_findings_come_at_once() {
     std::fs::write(&file, text).unwrap();
     let ran = job.run().await;
     refused(&job, &ran);
-    ran.says("refused: 4 findings")
+    ran.says("refused: 5 findings")
         .says("deployed by CODE_DEPLOY")
         .says("is DRAINING, not ACTIVE")
         .says("secret escher/dev/asset-store/url: does not exist");
@@ -160,18 +160,6 @@ async fn a_strangers_deployment_in_flight_is_waited_for() {
     let mut job = Job::tag_push(world).await;
     let ran = job.only("autoresolver").run().await;
     ran.ends(0, "success").says("waiting for autoresolver: someone else's deployment of it is in flight");
-}
-
-#[tokio::test]
-async fn a_migration_that_this_version_cant_run_is_no_deployment() {
-    let mut job = Job::tag_push(escher()).await;
-    let folder = job.own_configuration();
-    let file = folder.join("services/asset-store.yml");
-    let text = std::fs::read_to_string(&file).unwrap() + "migrate: { command: [./migrate, up] }\n";
-    std::fs::write(&file, text).unwrap();
-    let ran = job.run().await;
-    refused(&job, &ran);
-    ran.says("asset-store: has `migrate`");
 }
 
 #[tokio::test]

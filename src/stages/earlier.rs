@@ -1,0 +1,38 @@
+//! The release before the one that runs: for `rollback` without a tag.
+
+use std::collections::BTreeSet;
+
+use super::{Clients, read};
+use crate::config::Request;
+use crate::domain::names::EcrRepository;
+use crate::domain::plan::running_side;
+use crate::domain::tag::ReleaseTag;
+use crate::error::Error;
+
+/// Finds it: the greatest release of the same kind, in any of the services' repositories, below the greatest that runs.
+///
+/// # Errors
+/// `Error::Refused` when what runs, or the release before it, can't be told.
+pub async fn release_before(request: &Request, clients: &Clients) -> Result<ReleaseTag, Error> {
+    let world = read::read(request, clients).await?;
+    let services = || request.scope.included.iter().filter_map(|name| request.services.get(name));
+    let version = |name| {
+        let (service, found) = (request.services.get(name)?, world.found.get(name)?);
+        ReleaseTag::parse(&format!("v{}", running_side(service, found).version?)).ok()
+    };
+    let Some(running) = request.scope.included.iter().filter_map(version).max() else {
+        return Err(unknown("what runs can't be told: no running definition names its version"));
+    };
+    let repositories: BTreeSet<&EcrRepository> = services().map(|service| &service.ecr_repo).collect();
+    let mut tags = Vec::new();
+    for repository in repositories {
+        tags.extend(clients.ecr.tags(repository).await.map_err(|error| unknown(&error.to_string()))?);
+    }
+    let releases = tags.iter().filter_map(|tag| ReleaseTag::parse(tag).ok());
+    let earlier = releases.filter(|tag| *tag < running && tag.environment() == running.environment()).max();
+    earlier.ok_or_else(|| unknown(&format!("{running} runs, and the registry holds no release before it")))
+}
+
+fn unknown(why: &str) -> Error {
+    Error::refused("the release before", why.to_owned(), "name it: tag: v2.15.0")
+}

@@ -1,0 +1,184 @@
+//! Runs migrations before the first update, in dependency order, each as a task of the *new* definition (CONTRACT 5.9).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::{Clients, log_tail};
+use crate::clients::console::Console;
+use crate::clients::ecs::OneOff;
+use crate::config::Request;
+use crate::domain::diagnosis;
+use crate::domain::migration::PlannedMigration;
+use crate::domain::names::DefinitionArn;
+use crate::domain::plan::{Plan, PlannedService, Start};
+use crate::domain::rollout::{Task, TaskEnd};
+use crate::error::{Error, FailedMigration, Finding};
+use crate::report::text::duration;
+
+/// Looks at a migration that fail in a row before it counts as lost.
+const BLIND_LOOKS: u32 = 30;
+
+/// What migrations left behind for the deployment.
+#[derive(Debug, Default)]
+pub struct Migrated {
+    /// What did not stop the run.
+    pub warnings: Vec<String>,
+}
+
+/// Runs every migration of the plan that has not been run yet. The definitions that they needed are in the plan afterwards.
+///
+/// # Errors
+/// `Error::Migration` on the first that fails: no service has been updated by then.
+pub async fn migrate(request: &Request, clients: &Clients, plan: &mut Plan, console: &Console) -> Result<Migrated, Error> {
+    let mut migrated = Migrated::default();
+    for planned in &mut plan.services {
+        let Some(migration) = planned.migration.clone().filter(|migration| !migration.is_done) else { continue };
+        let Start::Update(body) = &planned.start else { continue };
+        let definition = clients.ecs.register(body).await.map_err(|error| refused(planned, &error.to_string()))?;
+        planned.start = Start::Registered(definition.clone());
+        let began = Instant::now();
+        console.line(&format!("migrating {}: {}", planned.name, migration.command.join(" ")));
+        one(request, clients, planned, &migration, &definition).await?;
+        console.line(&format!("migrated {} in {}", planned.name, duration(began.elapsed())));
+        if let Some(service) = request.services.get(&planned.name)
+            && let Some(digest) = &planned.to.digest
+            && let Err(error) = clients.ecr.tag(&service.ecr_repo, digest, &migration.mark).await
+        {
+            migrated
+                .warnings
+                .push(format!("{}: its migration succeeded but could not be marked, so it may run again: {error}", planned.name));
+        }
+    }
+    Ok(migrated)
+}
+
+/// Runs one, or takes up the one that an interrupted run has left.
+async fn one(
+    request: &Request,
+    clients: &Clients,
+    planned: &PlannedService,
+    migration: &PlannedMigration,
+    definition: &DefinitionArn,
+) -> Result<(), Error> {
+    let started_by = started_by(planned, migration);
+    let earlier =
+        clients.ecs.tasks_of(planned.definition.family(), &started_by).await.map_err(|error| refused(planned, &error.to_string()))?;
+    let has_succeeded = |task: &&Task| task.end.as_ref().is_some_and(|end| exit_code(end, &planned.container) == Some(0));
+    if earlier.iter().any(|task| has_succeeded(&task)) {
+        return Ok(());
+    }
+    let task = match earlier.into_iter().find(|task| task.end.is_none()) {
+        Some(task) => task.id,
+        None => {
+            let one_off = OneOff {
+                service: planned.view.name.clone(),
+                definition: definition.clone(),
+                container: planned.container.clone(),
+                command: migration.command.clone(),
+                started_by,
+                token: token(request, migration),
+            };
+            clients
+                .ecs
+                .run_once(&one_off)
+                .await
+                .map_err(|error| failed(planned, format!("the task could not be started: {error}"), Vec::new()))?
+        }
+    };
+    let end = wait(request, clients, planned, &task).await?;
+    match exit_code(&end, &planned.container) {
+        Some(0) => Ok(()),
+        code => {
+            let log = log_tail::of_task(clients, &planned.definition, &planned.container, &task).await;
+            Err(failed(planned, told(&end, code), log))
+        }
+    }
+}
+
+async fn wait(request: &Request, clients: &Clients, planned: &PlannedService, task: &str) -> Result<TaskEnd, Error> {
+    let environment = &request.environment;
+    let (began, mut blind) = (Instant::now(), 0);
+    loop {
+        sleep(environment.poll).await;
+        match clients.ecs.task(task).await {
+            Ok(Some(Task { end: Some(end), .. })) => return Ok(end),
+            Ok(Some(_)) => blind = 0,
+            // A task that was just started may not be listed yet.
+            Ok(None) | Err(_) => blind += 1,
+        }
+        if blind > BLIND_LOOKS && began.elapsed() > Duration::from_secs(60) {
+            return Err(failed(planned, format!("task {task} can no longer be seen"), Vec::new()));
+        }
+        if began.elapsed() > environment.timeout {
+            let log = log_tail::of_task(clients, &planned.definition, &planned.container, task).await;
+            return Err(failed(
+                planned,
+                format!("task {task} still runs after {}; it was left running", duration(environment.timeout)),
+                log,
+            ));
+        }
+    }
+}
+
+fn exit_code(end: &TaskEnd, container: &str) -> Option<i32> {
+    end.containers.iter().find(|one| one.name == container)?.exit_code
+}
+
+fn told(end: &TaskEnd, code: Option<i32>) -> String {
+    let code = code.map_or_else(
+        || "it never ran".to_owned(),
+        |code| {
+            let meaning = diagnosis::exit_code_meaning(code).map(|meaning| format!(" ({meaning})")).unwrap_or_default();
+            format!("exit code {code}{meaning}")
+        },
+    );
+    let reasons: Vec<&str> = end.containers.iter().filter_map(|container| container.reason.as_deref()).collect();
+    let reasons = if reasons.is_empty() { String::new() } else { format!("; {}", reasons.join("; ")) };
+    format!("{code}: {}{reasons}", end.reason)
+}
+
+/// Recognises the migration of one commit, so that an interrupted run's task is found again.
+fn started_by(planned: &PlannedService, migration: &PlannedMigration) -> String {
+    format!("escher-{}-{}", planned.name, migration.mark).chars().take(128).collect()
+}
+
+/// Makes the call repeatable within this run; 64 characters at most.
+fn token(request: &Request, migration: &PlannedMigration) -> String {
+    let run = format!("{}-{}", request.runner.run_id(), request.runner.attempt());
+    let mark: String = migration.mark.chars().rev().take(24).collect();
+    format!("escher-{run}-{}-{mark}", std::process::id()).chars().take(64).collect()
+}
+
+fn refused(planned: &PlannedService, why: &str) -> Error {
+    Error::refused(
+        planned.name.as_str(),
+        format!("its migration could not be begun: {why}"),
+        "allow the role ecs:RegisterTaskDefinition, ecs:RunTask, ecs:ListTasks and iam:PassRole",
+    )
+}
+
+fn failed(planned: &PlannedService, what: String, log: Vec<String>) -> Error {
+    let texts: Vec<&str> = log.iter().map(String::as_str).chain([what.as_str()]).collect();
+    let hint = diagnosis::hint(texts).unwrap_or("read the log, mend the migration, and run the release again");
+    Error::Migration(FailedMigration { finding: Finding::new(planned.name.as_str(), format!("its migration failed: {what}"), hint), log })
+}
+
+/// Services that an irreversible migration of this plan keeps from going back: the service itself, and what needs it.
+pub fn mark_irreversible(request: &Request, plan: &mut Plan) {
+    let irreversible: BTreeMap<_, _> = plan
+        .services
+        .iter()
+        .filter(|planned| planned.migration.as_ref().is_some_and(|migration| migration.irreversible))
+        .map(|planned| (planned.name.clone(), ()))
+        .collect();
+    for planned in &mut plan.services {
+        let needs = request.graph.all_needs(&planned.name);
+        let cause = irreversible.keys().find(|name| **name == planned.name || needs.contains(*name));
+        if let Some(cause) = cause.filter(|_| planned.start != Start::Nothing) {
+            planned.stays = true;
+            planned.reason.push_str(&format!("; NO automatic rollback: the migration of {cause} is irreversible"));
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Every precondition of `run`, all findings in one go. `run` itself passes through the same reading and planning.
+
+use super::read::{self, World};
+use super::{Clients, plan};
+use crate::clients::slack::Slack;
+use crate::config::Request;
+use crate::domain::names::ServiceName;
+use crate::error::{Error, Finding};
+
+/// Checks everything; returns what is only a warning.
+///
+/// # Errors
+/// `Error::Refused` with every finding, each with its way out.
+pub async fn verify(request: &Request, clients: &Clients) -> Result<Vec<String>, Error> {
+    let (world, slack) = tokio::join!(read::inspect(request, clients), slack(request, clients));
+    let world = world?;
+    let mut findings = world.findings.clone();
+    if let Some(tag) = &request.tag {
+        let planned = plan::plan(request, tag, &World { findings: Vec::new(), ..world.clone() });
+        if let Err(Error::Refused(more) | Error::MissingImages(more)) = planned {
+            findings.extend(more);
+        }
+    }
+    findings.extend(unsteady(request, &world));
+    if findings.is_empty() { Ok(world.warnings.into_iter().chain(slack).collect()) } else { Err(Error::Refused(findings)) }
+}
+
+/// Services that are needed, are not deployed with the others, and do not run as they should.
+fn unsteady(request: &Request, world: &World) -> Vec<Finding> {
+    let is_needed = |name: &ServiceName| request.scope.included.iter().any(|included| request.graph.all_needs(included).contains(name));
+    let unsteady = world.needed.iter().filter(|(name, view)| !view.is_steady() && is_needed(name));
+    unsteady
+        .map(|(name, _)| {
+            let what = "is needed and not deployed with the others, but is not steady";
+            Finding::new(name.as_str(), what, format!("mend it first, or deploy it too: services: {name},…"))
+        })
+        .collect()
+}
+
+/// What Slack would refuse stops no deployment.
+async fn slack(request: &Request, clients: &Clients) -> Option<String> {
+    let Some(token) = &request.tokens.slack else { return Some("Slack: no bot token was given, so nothing will be posted".to_owned()) };
+    let slack = Slack::new(clients.http.clone(), request.runner.slack_url(), token);
+    slack.check().await.err().map(|error| format!("Slack will refuse the release's message: {error}"))
+}
