@@ -22,6 +22,7 @@ use super::aws::{Aws, CallError, FreshCredentials};
 use super::ecs_view;
 use super::pace::Pace;
 use crate::domain::names::{DefinitionArn, DeploymentId, EcsServiceName};
+use crate::domain::native::Native;
 use crate::domain::rollout::{ServiceView, Task};
 use crate::domain::task_definition::{DefinitionError, TaskDefinition};
 
@@ -162,20 +163,41 @@ impl Ecs {
     /// # Errors
     /// `CallError`.
     pub async fn stop(&self, service: &EcsServiceName, deployment: &DeploymentId) -> Result<bool, CallError> {
-        // The id of a deployment is the last part of its service revision's ARN.
-        let number = deployment.as_str().rsplit('/').next().unwrap_or_default();
-        let listed = self.client.list_service_deployments().cluster(&self.cluster).service(service.as_str()).send().await;
-        let listed = listed.map_err(|error| CallError::new("ListServiceDeployments", &error))?;
-        let is_ours = |brief: &&ServiceDeploymentBrief| {
-            let is_open = matches!(brief.status(), Some(ServiceDeploymentStatus::Pending | ServiceDeploymentStatus::InProgress));
-            is_open && brief.target_service_revision_arn().and_then(|arn| arn.rsplit('/').next()) == Some(number)
+        let brief = self.service_deployment(service, deployment).await?;
+        let is_open = |brief: &ServiceDeploymentBrief| {
+            matches!(brief.status(), Some(ServiceDeploymentStatus::Pending | ServiceDeploymentStatus::InProgress))
         };
-        let Some(arn) = listed.service_deployments().iter().find(is_ours).and_then(|brief| brief.service_deployment_arn()) else {
+        let Some(arn) = brief.filter(is_open).and_then(|brief| brief.service_deployment_arn().map(str::to_owned)) else {
             return Ok(false);
         };
         let request = self.client.stop_service_deployment().service_deployment_arn(arn);
         let sent = request.stop_type(StopServiceDeploymentStopType::Rollback).send().await;
         sent.map(|_| true).map_err(|error| CallError::new("StopServiceDeployment", &error))
+    }
+
+    /// How the service deployment behind a deployment stands.
+    ///
+    /// # Errors
+    /// `CallError`.
+    pub async fn native(&self, service: &EcsServiceName, deployment: &DeploymentId) -> Result<Native, CallError> {
+        let brief = self.service_deployment(service, deployment).await?;
+        let status =
+            |brief: &ServiceDeploymentBrief| Some(Native::read(brief.status()?.as_str(), brief.status_reason().unwrap_or_default()));
+        Ok(brief.as_ref().and_then(status).unwrap_or(Native::Unknown))
+    }
+
+    async fn service_deployment(
+        &self,
+        service: &EcsServiceName,
+        deployment: &DeploymentId,
+    ) -> Result<Option<ServiceDeploymentBrief>, CallError> {
+        // The id of a deployment is the last part of its service revision's ARN.
+        let number = deployment.as_str().rsplit('/').next().unwrap_or_default();
+        let listed = self.client.list_service_deployments().cluster(&self.cluster).service(service.as_str()).send().await;
+        let listed = listed.map_err(|error| CallError::new("ListServiceDeployments", &error))?;
+        let is_ours =
+            |brief: &&ServiceDeploymentBrief| brief.target_service_revision_arn().and_then(|arn| arn.rsplit('/').next()) == Some(number);
+        Ok(listed.service_deployments().iter().find(is_ours).cloned())
     }
 
     /// The tasks of a service: those that run, and on demand those that ended within the hour that ECS keeps them.

@@ -15,6 +15,7 @@ fn text(text: Option<&str>) -> String {
 
 pub(super) fn service(service: &types::Service) -> ServiceView {
     let breaker = service.deployment_configuration().and_then(|configuration| configuration.deployment_circuit_breaker());
+    let strategy = service.deployment_configuration().and_then(|configuration| configuration.strategy());
     let controller = service.deployment_controller().map(|controller| controller.r#type().as_str());
     ServiceView {
         name: EcsServiceName::new(text(service.service_name())),
@@ -31,6 +32,7 @@ pub(super) fn service(service: &types::Service) -> ServiceView {
             .filter_map(|balancer| balancer.target_group_arn())
             .map(|arn| TargetGroup(arn.to_owned()))
             .collect(),
+        is_native: strategy.is_some_and(|strategy| strategy.as_str() != "ROLLING"),
     }
 }
 

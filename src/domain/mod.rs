@@ -7,6 +7,7 @@ pub mod environment;
 pub mod graph;
 pub mod migration;
 pub mod names;
+pub mod native;
 pub mod outcome;
 pub mod plan;
 pub mod rollout;

@@ -55,6 +55,7 @@ fn found(image: &str, state: RolloutState, labels: serde_json::Value) -> Found {
             events: vec![],
             breaker: Breaker::default(),
             target_groups: vec![],
+            is_native: false,
         },
         definition: TaskDefinition::from_answer(&definition).expect("a definition"),
         serving: None,

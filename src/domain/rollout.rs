@@ -87,6 +87,8 @@ pub struct ServiceView {
     pub breaker: Breaker,
     /// Where its tasks are registered.
     pub target_groups: Vec<TargetGroup>,
+    /// It is deployed blue/green, linear or canary, by ECS itself.
+    pub is_native: bool,
 }
 
 impl ServiceView {

@@ -32,6 +32,7 @@ fn service(mut deployments: Vec<Deployment>) -> ServiceView {
         events: Vec::new(),
         breaker: Breaker { enabled: true, rollback: true },
         target_groups: Vec::new(),
+        is_native: false,
     }
 }
 

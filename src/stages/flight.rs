@@ -11,6 +11,7 @@ use super::start::Started;
 use super::{Clients, log_tail};
 use crate::clients::aws::CallError;
 use crate::domain::names::EcsServiceName;
+use crate::domain::native::{Native, follow};
 use crate::domain::plan::PlannedService;
 use crate::domain::rollout::{Expected, Observed, RolloutState, ServiceView, TargetGroup, Targets, Task, Verdict, judge};
 use crate::domain::task_definition::TaskDefinition;
@@ -102,10 +103,18 @@ impl Flight {
             self.look_at_tasks(clients, view, wanted).await;
         }
         let verdict = if wanted == Wanted::None { quick } else { self.judge(view) };
+        let verdict = if view.is_native { self.follow(clients, view, verdict).await } else { verdict };
         if verdict.is_bad_end() {
             self.log = log_tail::of_tasks(clients, &self.definition, &self.container, &self.expected, &self.tasks).await;
         }
         verdict
+    }
+
+    /// What ECS deploys in a way of its own is done when its service deployment is.
+    async fn follow(&self, clients: &Clients, view: &ServiceView, verdict: Verdict) -> Verdict {
+        let native = clients.ecs.native(&self.name, &self.expected.deployment).await;
+        let native = native.inspect_err(|error| tell_once(&TASKS_TOLD, error)).unwrap_or(Native::Unknown);
+        follow(verdict, &native, view, self.started.elapsed(), self.expected.timeout)
     }
 
     fn judge(&self, view: &ServiceView) -> Verdict {

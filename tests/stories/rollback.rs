@@ -52,7 +52,7 @@ async fn a_failure_at_any_of_the_seven_takes_the_whole_release_back() {
 
 #[tokio::test]
 async fn with_hold_the_healthy_ones_stay_and_the_report_says_what_runs() {
-    for service in ["context-engine", "gateway"] {
+    for service in SERVICES {
         let mut job = Job::tag_push(failing(service, CRASH, true)).await;
         let before = running(&job);
         let ran = job.input("on-failure", "hold").run().await;

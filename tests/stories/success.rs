@@ -184,3 +184,18 @@ async fn a_release_of_a_minute_outlives_credentials_of_twenty_seconds() {
     assert!(sessions.iter().all(|session| session.session_name == "github-4711"));
     assert_eq!(job.count("token"), sessions.len(), "a fresh token for each session");
 }
+
+#[tokio::test]
+async fn a_canary_is_followed_through_its_bake_time_before_anything_that_needs_it() {
+    let mut world = escher();
+    world.service_mut("asset-store").strategy = "CANARY".into();
+    world.service_mut("asset-store").bake = 60.0;
+    let mut job = Job::tag_push(world).await;
+    let ran = job.only("asset-store context-engine").run().await;
+    ran.ends(0, "success");
+    let update = job.sandbox.calls().into_iter().filter(|call| call.operation == "UpdateService").map(|call| call.at).next_back();
+    job.sandbox.with(|world| {
+        let completed = world.history("asset-store").iter().find(|moment| moment.what == What::Completed).map(|moment| moment.at);
+        assert!(update >= completed.map(|at| at + 60.0), "context-engine began at {update:?}, asset-store completed at {completed:?}");
+    });
+}

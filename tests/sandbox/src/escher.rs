@@ -132,6 +132,8 @@ fn service(world: &mut World, plan: &Plan, cluster: &str, task_definition: &str)
         check: plan.check,
         breaker: Breaker { enable: true, rollback: true },
         rollback_id: RollbackId::Reused,
+        strategy: "ROLLING".to_owned(),
+        bake: 0.0,
         timing,
         status: "ACTIVE".to_owned(),
         controller: "ECS".to_owned(),

@@ -29,6 +29,8 @@ pub struct ServiceDeployment {
     pub reason: Option<String>,
     /// Since when it rolls back, and to which deployment.
     pub rollback: Option<(f64, String)>,
+    /// Seconds between the classic view's COMPLETED and SUCCESSFUL.
+    pub bake: f64,
     /// What the circuit breaker had counted when it ended.
     pub failures: u32,
 }
@@ -46,7 +48,12 @@ impl ServiceDeployment {
 
     /// The status, with STOP_REQUESTED turned to STOPPED in time.
     pub fn status(&self, now: f64) -> &str {
-        if self.stopped_at(now).is_some() { "STOPPED" } else { &self.status }
+        let bakes = self.status == "SUCCESSFUL" && self.finished_at.is_some_and(|at| at + self.bake > now);
+        match () {
+            () if self.stopped_at(now).is_some() => "STOPPED",
+            () if bakes => "IN_PROGRESS",
+            () => &self.status,
+        }
     }
 
     /// When it had stopped.
@@ -101,6 +108,7 @@ impl Service {
                 status: "IN_PROGRESS".to_owned(),
                 reason: None,
                 rollback: None,
+                bake: self.bake,
                 failures: 0,
             },
         );

@@ -127,6 +127,10 @@ pub struct Service {
     pub breaker: Breaker,
     /// Which id a rollback gets.
     pub rollback_id: RollbackId,
+    /// `ROLLING`, or one of ECS's own other strategies; here they differ in the view and in the bake time alone.
+    pub strategy: String,
+    /// Seconds for which a deployment that has arrived is watched before it is SUCCESSFUL.
+    pub bake: f64,
     /// How long things take.
     pub timing: Timing,
     /// `ACTIVE`, `DRAINING` or `INACTIVE`.

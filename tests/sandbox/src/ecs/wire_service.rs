@@ -83,7 +83,7 @@ pub(crate) fn configuration(service: &Service) -> Value {
         "maximumPercent": 200,
         "minimumHealthyPercent": 100,
         "alarms": {"alarmNames": [], "rollback": false, "enable": false},
-        "strategy": "ROLLING",
+        "strategy": service.strategy,
         "bakeTimeInMinutes": 0
     })
 }
