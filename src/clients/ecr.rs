@@ -23,6 +23,7 @@ const MEDIA_TYPES: [&str; 4] = [
 pub struct Ecr {
     client: Client,
     registry: Option<String>,
+    host: String,
 }
 
 /// An image as the registry shows it.
@@ -39,7 +40,10 @@ impl Ecr {
     pub fn new(aws: &Aws, environment: &Environment) -> Self {
         let config = aws_sdk_ecr::config::Builder::from(&aws.config).region(Region::new(environment.ecr_region.clone()));
         let config = config.retry_classifier(FreshCredentials).build();
-        Self { client: Client::from_conf(config), registry: environment.ecr_account_id.clone() }
+        let account = environment.ecr_account_id.as_ref().unwrap_or(&aws.account);
+        let suffix = if environment.ecr_region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+        let host = format!("{account}.dkr.ecr.{}.{suffix}", environment.ecr_region);
+        Self { client: Client::from_conf(config), registry: environment.ecr_account_id.clone(), host }
     }
 
     /// The addresses of repositories; those that don't exist are left out.
@@ -62,6 +66,12 @@ impl Ecr {
             Err(error) if error.code == "RepositoryNotFoundException" => Ok(BTreeMap::new()),
             answer => answer,
         }
+    }
+
+    /// A repository's address by the rule, for where it may not be asked for
+    /// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html>).
+    pub fn usual_address(&self, name: &EcrRepository) -> String {
+        format!("{}/{name}", self.host)
     }
 
     async fn addresses_of(&self, names: &[EcrRepository]) -> Result<BTreeMap<EcrRepository, String>, CallError> {

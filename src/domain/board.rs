@@ -75,6 +75,8 @@ pub struct Row {
     pub ended: Option<Duration>,
     /// Linked from failures.
     pub runbook: Option<String>,
+    /// It doesn't go back automatically: a migration can't be undone.
+    pub stays: bool,
     /// Our deployment of it.
     pub deployment: Option<DeploymentId>,
 }
@@ -267,6 +269,7 @@ fn row(service: &PlannedService, runbook: Option<&String>) -> Row {
         opened: None,
         ended: None,
         runbook: runbook.cloned(),
+        stays: service.stays,
         deployment: None,
     }
 }

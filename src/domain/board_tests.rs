@@ -23,6 +23,7 @@ fn from(graph: Graph) -> Board {
         opened: None,
         ended: None,
         runbook: None,
+        stays: false,
         deployment: None,
     });
     Board { rows: rows.collect(), graph, first_failure: None, cancelled: false, halted: false, failed_before: BTreeMap::new() }

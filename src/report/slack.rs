@@ -49,7 +49,13 @@ pub fn of_board(context: &Context, board: &Board, verdict: Option<&Verdict>, now
     };
     let mut blocks = top(context, &headline);
     let failures: Vec<String> = board.failures().map(|(row, failure)| failure_text(row, failure)).collect();
-    let mut left = BUDGET - headline.len() - 500;
+    let mut left = BUDGET.saturating_sub(headline.len() + 500);
+    let kept: Vec<String> = board.rows().iter().filter(|row| row.stays).map(|row| escape(row.name.as_str())).collect();
+    if !kept.is_empty() {
+        let text = format!("⚠️ no automatic rollback, because a migration is irreversible: {}", kept.join(", "));
+        blocks.push(section(&cut(&text, 1000)));
+        left = left.saturating_sub(1000);
+    }
     for failure in failures {
         let text = cut(&failure, SECTION.min(FAILURES).min(left));
         left = left.saturating_sub(text.len());

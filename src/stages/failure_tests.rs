@@ -136,6 +136,7 @@ fn shown(tasks: &[Task], events: &[&str]) -> String {
         opened: None,
         ended: None,
         runbook: Some("https://runbooks.example.com/gateway".to_owned()),
+        stays: false,
         deployment: None,
     };
     assert!(!failure.hint.is_empty());

@@ -105,6 +105,8 @@ async fn an_irreversible_migration_keeps_its_service_and_what_needs_it_from_goin
     let ran = job.set("DEPLOY_SMOKE_TIMEOUT_SECONDS", "0.3").run().await;
     ran.ends(5, "failed").says("NO automatic rollback: the migration of asset-store is irreversible");
     assert_eq!(ran.names("deployed"), ["asset-store"]);
+    let slack = job.sandbox.with(|world| world.slack.messages[0].blocks.to_string());
+    assert!(slack.contains("no automatic rollback, because a migration is irreversible: asset-store, context-engine"), "{slack}");
     assert_eq!(job.count("UpdateService"), 2, "nothing was taken back");
     let plan: Value = serde_json::from_str(ran.output("plan")).unwrap();
     assert!(plan.to_string().contains("irreversible"));

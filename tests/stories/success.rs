@@ -186,6 +186,17 @@ async fn a_release_of_a_minute_outlives_credentials_of_twenty_seconds() {
 }
 
 #[tokio::test]
+async fn a_role_that_may_not_list_repositories_still_deploys_by_digest() {
+    let mut world = escher();
+    let denied = Effect::Error { status: 400, code: "AccessDeniedException".into(), message: "not allowed".into() };
+    world.fault(Fault { party: "ecr".into(), operation: "DescribeRepositories".into(), skip: 0, times: 9, effect: denied });
+    let mut job = Job::tag_push(world).await;
+    job.only("autoresolver").run().await.ends(0, "success").says("warning: the registry's repositories were not checked");
+    let request = job.sandbox.calls().into_iter().find(|call| call.operation == "RegisterTaskDefinition").unwrap().raw;
+    assert!(request.contains("111122223333.dkr.ecr.us-west-1.amazonaws.com/escher-autoresolver@sha256:"), "{request}");
+}
+
+#[tokio::test]
 async fn a_canary_is_followed_through_its_bake_time_before_anything_that_needs_it() {
     let mut world = escher();
     world.service_mut("asset-store").strategy = "CANARY".into();
