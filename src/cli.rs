@@ -15,6 +15,7 @@ commands:
   smoke   ask the running services for their health and version
   rollback  put the images of an earlier release (tag; default: the one before) back, in reverse order
   verify  check every precondition of `run` and report all findings
+  iam     print the trust policy and the least-privilege policy for the deploy role
 
 Tokens have no flags: set GITHUB_TOKEN and SLACK_BOT_TOKEN.
 exit codes: 0 done, 1 deployment failed, 2 usage, 3 refused, 4 superseded, 5 smoke test, 7 image missing,

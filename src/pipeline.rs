@@ -1,6 +1,6 @@
 //! The story: the stages in order, and how a run ends. Nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::clients::aws;
 use crate::clients::console::{Console, Masks};
 use crate::clients::http;
+use crate::clients::oidc;
 use crate::clients::slack::{Posted, Slack};
 use crate::config::{Command, Loaded, Request};
 use crate::domain::board::Board;
@@ -18,6 +19,7 @@ use crate::domain::outcome::{RunResult, Verdict, exit};
 use crate::domain::plan::Plan;
 use crate::domain::tag::ReleaseTag;
 use crate::error::Error;
+use crate::report::iam::DeployRole;
 use crate::report::slack::{Context, of_board, of_error};
 use crate::report::table;
 use crate::stages::cancel::Cancel;
@@ -69,6 +71,7 @@ impl Run<'_> {
             (_, Command::Smoke) => self.smoke().await,
             (_, Command::Verify) => self.verify().await,
             (None, Command::Rollback) => return self.roll_back_one().await,
+            (_, Command::Iam) => self.iam(),
             (Some(tag), _) if applies => self.deploy(tag).await,
             (Some(tag), _) => self.only_plan(tag).await,
             (None, _) => Ending::default(),
@@ -237,6 +240,22 @@ impl Run<'_> {
             Command::Rollback => self.request.graph.reversed(&self.request.scope.included),
             _ => self.request.graph.clone(),
         }
+    }
+
+    /// Contacts nobody: everything stands in the configuration.
+    fn iam(&self) -> Ending {
+        let (request, scope) = (self.request, &self.request.scope);
+        let mut watched: BTreeSet<&ServiceName> = scope.included.iter().chain(&scope.skipped).collect();
+        let needs: Vec<BTreeSet<ServiceName>> = scope.included.iter().map(|name| request.graph.all_needs(name)).collect();
+        watched.extend(needs.iter().flatten());
+        let role = DeployRole {
+            environment: &request.environment,
+            services: scope.included.iter().filter_map(|name| request.services.get(name)).collect(),
+            watched: watched.into_iter().filter_map(|name| request.services.get(name)).collect(),
+            audience: oidc::AUDIENCE,
+        };
+        self.console.line(&role.text());
+        Ending { verdict: Some(Verdict { result: RunResult::Success, exit_code: exit::SUCCESS }), ..Ending::default() }
     }
 
     fn runbooks(&self) -> BTreeMap<ServiceName, String> {

@@ -43,12 +43,14 @@ pub enum Command {
     Rollback,
     /// Every precondition of `run`.
     Verify,
+    /// Prints the policies of the deploy role.
+    Iam,
 }
 
 impl Command {
     /// It finds its release by itself where no tag is given.
     fn may_lack_tag(self) -> bool {
-        matches!(self, Self::Smoke | Self::Rollback | Self::Verify)
+        matches!(self, Self::Smoke | Self::Rollback | Self::Verify | Self::Iam)
     }
 }
 
@@ -60,6 +62,7 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("smoke", Command::Smoke),
     ("rollback", Command::Rollback),
     ("verify", Command::Verify),
+    ("iam", Command::Iam),
 ];
 
 /// Tokens, to be masked before first use.
@@ -91,7 +94,7 @@ pub struct SlackMessage {
 pub struct Request {
     /// What to do.
     pub command: Command,
-    /// The release; only `smoke` does without.
+    /// The release; `smoke` and `iam` do without.
     pub tag: Option<ReleaseTag>,
     /// Where.
     pub environment: Environment,
@@ -173,9 +176,10 @@ fn read(
     let (tag, name) = release?;
     let environment = settings::environment(&name, &settings, problems);
     let services: BTreeMap<ServiceName, Service> = read.services.iter().map(|(name, read)| (name.clone(), read.service.clone())).collect();
-    let scope = if read.is_whole() { find_scope(inputs, runner, &environment, &services, problems) } else { Scope::default() };
+    let scope = if read.is_whole() { find_scope(command, inputs, runner, &environment, &services, problems) } else { Scope::default() };
     if settings.is_found {
-        check_services(&read, &environment, &scope, skip_smoke, problems);
+        let asks_nobody = skip_smoke || command == Some(Command::Iam);
+        check_services(&read, &environment, &scope, asks_nobody, problems);
     }
     let message = inputs.text("slack-channel").zip(inputs.text("slack-ts"));
     Some(Request {
@@ -237,13 +241,18 @@ fn is_environment_name(name: &str) -> bool {
 }
 
 fn find_scope(
+    command: Option<Command>,
     inputs: &Inputs,
     runner: &Runner,
     environment: &Environment,
     services: &BTreeMap<ServiceName, Service>,
     problems: &mut Vec<Problem>,
 ) -> Scope {
-    let (wanted, skip) = (inputs.list("services"), inputs.list("skip"));
+    let (mut wanted, skip) = (inputs.list("services"), inputs.list("skip"));
+    // A role is made on an administrator's machine, once for all services. Nothing is changed by asking for all.
+    if command == Some(Command::Iam) && wanted.is_empty() && runner.repository().is_none() {
+        wanted.push("all".to_owned());
+    }
     let asked = Asked {
         services: &wanted,
         skip: &skip,
@@ -261,7 +270,7 @@ fn find_scope(
 }
 
 /// What a service needs of its environment: values for its `config`, and a base for its health's path.
-fn check_services(folder: &services::Folder, environment: &Environment, scope: &Scope, skip_smoke: bool, problems: &mut Vec<Problem>) {
+fn check_services(folder: &services::Folder, environment: &Environment, scope: &Scope, asks_nobody: bool, problems: &mut Vec<Problem>) {
     let path = format!("environments/{}.env", environment.name);
     let known: BTreeSet<&str> = environment.values.keys().map(String::as_str).collect();
     for read in folder.services.values() {
@@ -270,7 +279,7 @@ fn check_services(folder: &services::Folder, environment: &Environment, scope: &
             problems.push(Problem::at(&read.path, *line, format!("`config` names `{key}`, which {path} does not set")));
         }
         let has_path = matches!(&read.service.health, Some(health) if matches!(health.target, HealthTarget::Path(_)));
-        if has_path && !skip_smoke && environment.base_url.is_none() && scope.included.contains(&read.service.name) {
+        if has_path && !asks_nobody && environment.base_url.is_none() && scope.included.contains(&read.service.name) {
             let message =
                 format!("`health.path` has nothing to be joined with: set DEPLOY_BASE_URL in {path}, give `health.url`, or set skip-smoke");
             problems.push(Problem::at(&read.path, read.health_line, message));

@@ -37,3 +37,16 @@ pub struct Environment {
     /// Non-secret configuration for services.
     pub values: BTreeMap<String, String>,
 }
+
+impl Environment {
+    /// The AWS account: the one that is named, else the role's.
+    pub fn account(&self) -> Option<&str> {
+        let of_role = || self.role_arn.as_deref()?.split(':').nth(4).filter(|account| !account.is_empty());
+        self.account_id.as_deref().or_else(of_role)
+    }
+
+    /// `owner/name` of a repository that may be written without its owner.
+    pub fn repository(&self, name: &str) -> String {
+        if name.contains('/') { name.to_owned() } else { format!("{}/{name}", self.github_owner) }
+    }
+}

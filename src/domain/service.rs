@@ -71,6 +71,16 @@ pub struct Migration {
 }
 
 impl Service {
+    /// The service's name in ECS.
+    pub fn ecs_name(&self, environment: &str) -> String {
+        self.ecs_service.replace("{env}", environment)
+    }
+
+    /// Its secrets by variable, as they are called in one environment.
+    pub fn secret_references<'a>(&'a self, environment: &'a str) -> impl Iterator<Item = (&'a String, String)> {
+        self.secrets.iter().map(move |(variable, reference)| (variable, reference.replace("{env}", environment)))
+    }
+
     /// The URL of its smoke test, where it has one.
     pub fn health_url(&self, base: Option<&str>, environment: &str) -> Option<String> {
         let name = self.name.as_str();
@@ -81,5 +91,26 @@ impl Service {
                 Some(format!("{}/{}", base.trim_end_matches('/'), path.trim_start_matches('/')))
             }
         }
+    }
+}
+
+/// What a secret is looked up by, and the rest: ECS's `:key:stage:version` behind the seven fields of an ARN is no part of it.
+pub fn secret_id(reference: &str) -> (&str, &str) {
+    if !reference.starts_with("arn:") {
+        return (reference, "");
+    }
+    reference.split_at(reference.match_indices(':').nth(6).map_or(reference.len(), |(at, _)| at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ecs_adds_to_an_arn_is_no_part_of_the_secret() {
+        let arn = "arn:aws:secretsmanager:us-west-1:1:secret:db-AbCdEf";
+        assert_eq!(secret_id(&format!("{arn}:user::")), (arn, ":user::"));
+        assert_eq!(secret_id(arn), (arn, ""));
+        assert_eq!(secret_id("escher/dev/x"), ("escher/dev/x", ""));
     }
 }

@@ -3,6 +3,7 @@
 pub mod advice;
 pub mod commands;
 pub mod gantt;
+pub mod iam;
 pub mod json;
 pub mod slack;
 pub mod summary;

@@ -40,6 +40,11 @@ pub struct Ending {
 }
 
 impl Ending {
+    /// There was something to report on, more than what was printed.
+    fn is_of_a_run(&self) -> bool {
+        self.error.is_some() || self.plan.is_some() || self.board.is_some()
+    }
+
     fn verdict(&self) -> Verdict {
         match (&self.error, &self.verdict) {
             (Some(error), _) => Verdict { result: error.result(), exit_code: error.exit_code() },
@@ -74,7 +79,7 @@ pub fn finish(runner: &Runner, console: &Console, time: Duration, ending: &Endin
     if let Some(file) = runner.output_file() {
         let delimiter = format!("escher_{:032x}", random());
         write(console, file, &console.hide(&outputs(verdict.result, &known).file_text(&delimiter)), true);
-    } else {
+    } else if ending.is_of_a_run() {
         console.line(&format!("report: {}", path.display()));
     }
     verdict.exit_code
@@ -88,7 +93,10 @@ fn tell(console: &Console, ending: &Ending, verdict: &Verdict, time: Duration) {
         return console.line(&error.to_string());
     }
     let Some(board) = &ending.board else {
-        return console.line("plan only: nothing was changed");
+        if ending.plan.is_some() {
+            console.line("plan only: nothing was changed");
+        }
+        return;
     };
     for (row, failure) in board.failures() {
         console.line(&format!("\n✗ {}: {}", row.name, table::kind_word(&failure.kind)));

@@ -66,5 +66,5 @@ impl Clients {
 
 /// The service's name in ECS.
 fn ecs_name(service: &Service, environment: &Environment) -> EcsServiceName {
-    EcsServiceName::new(service.ecs_service.replace("{env}", &environment.name))
+    EcsServiceName::new(service.ecs_name(&environment.name))
 }

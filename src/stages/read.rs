@@ -11,7 +11,7 @@ use crate::config::Request;
 use crate::domain::names::{EcrRepository, EcsServiceName, ServiceName, nearest};
 use crate::domain::plan::{Found, Image};
 use crate::domain::rollout::{Deployment, RolloutState, ServiceView};
-use crate::domain::service::Service;
+use crate::domain::service::{Service, secret_id};
 use crate::domain::task_definition::{DefinitionError, TaskDefinition};
 use crate::error::{Error, Finding};
 
@@ -250,26 +250,13 @@ async fn images(request: &Request, clients: &Clients) -> Noted<(BTreeMap<Service
     noted
 }
 
-/// What a secret is looked up by: ECS's `:key:stage:version` behind the seven fields of an ARN is no part of it.
-fn lookup(reference: &str) -> (String, &str) {
-    if !reference.starts_with("arn:") {
-        return (reference.to_owned(), "");
-    }
-    let end = reference.match_indices(':').nth(6).map_or(reference.len(), |(at, _)| at);
-    (reference[..end].to_owned(), &reference[end..])
-}
-
-fn references<'a>(service: &'a Service, environment: &'a str) -> impl Iterator<Item = (&'a String, String)> {
-    service.secrets.iter().map(move |(variable, reference)| (variable, reference.replace("{env}", environment)))
-}
-
 /// Full ARNs by what they were asked for; each secret is asked for once, however many services have it.
 async fn secrets(request: &Request, clients: &Clients) -> Noted<BTreeMap<String, String>> {
     let mut noted = Noted { value: BTreeMap::new(), findings: Vec::new(), warnings: Vec::new() };
     let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for service in request.scope.included.iter().filter_map(|name| request.services.get(name)) {
-        for (variable, reference) in references(service, &request.environment.name) {
-            wanted.entry(lookup(&reference).0).or_default().push(format!("{} (services/{}.yml)", variable, service.name));
+        for (variable, reference) in service.secret_references(&request.environment.name) {
+            wanted.entry(secret_id(&reference).0.to_owned()).or_default().push(format!("{} (services/{}.yml)", variable, service.name));
         }
     }
     let looks = wanted.into_iter().map(|(id, users)| async move {
@@ -312,21 +299,8 @@ async fn secrets(request: &Request, clients: &Clients) -> Noted<BTreeMap<String,
 
 fn resolved(service: &Service, environment: &str, arns: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let full = |reference: &str| {
-        let (id, rest) = lookup(reference);
-        arns.get(&id).map(|arn| format!("{arn}{rest}"))
+        let (id, rest) = secret_id(reference);
+        arns.get(id).map(|arn| format!("{arn}{rest}"))
     };
-    references(service, environment).filter_map(|(variable, reference)| Some((variable.clone(), full(&reference)?))).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_ecs_adds_to_an_arn_is_no_part_of_the_secret() {
-        let arn = "arn:aws:secretsmanager:us-west-1:1:secret:db-AbCdEf";
-        assert_eq!(lookup(&format!("{arn}:user::")), (arn.to_owned(), ":user::"));
-        assert_eq!(lookup(arn), (arn.to_owned(), ""));
-        assert_eq!(lookup("escher/dev/x"), ("escher/dev/x".to_owned(), ""));
-    }
+    service.secret_references(environment).filter_map(|(variable, reference)| Some((variable.clone(), full(&reference)?))).collect()
 }

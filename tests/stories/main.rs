@@ -9,6 +9,7 @@ mod detection;
 mod failures;
 mod harness;
 mod house;
+mod iam;
 mod interruption;
 mod migration;
 mod plan;
