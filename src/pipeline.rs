@@ -26,7 +26,7 @@ use crate::stages::cancel::Cancel;
 use crate::stages::finish::{Ending, finish};
 use crate::stages::notify::{Notified, Notifier};
 use crate::stages::progress::Progress;
-use crate::stages::{Clients, deploy, earlier, migrate, plan, read, rollback, settle, smoke_command, verify};
+use crate::stages::{Clients, deploy, earlier, migrate, older, plan, read, rollback, settle, smoke_command, verify};
 
 /// Slack's last update may take so long; a cancelled run must end within five seconds.
 const LAST_WORDS: Duration = Duration::from_secs(15);
@@ -99,7 +99,8 @@ impl Run<'_> {
         Ok(Clients::new(&aws, environment, http))
     }
 
-    /// Reads the world, plans, prints; waits for what moves when the plan is to be applied.
+    /// Reads the world, plans, prints, and refuses what is older than what runs; waits for what moves when the plan is to be
+    /// applied.
     async fn prepare(&self, tag: &ReleaseTag, applies: bool) -> Result<Prepared, Error> {
         let clients = self.connect().await?;
         loop {
@@ -109,7 +110,9 @@ impl Run<'_> {
                 continue;
             }
             self.console.group(&format!("Plan: {tag} to {}", plan.environment), &table::plan(&plan));
-            return Ok(Prepared { clients, plan, warnings: world.warnings });
+            let mut warnings = world.warnings;
+            warnings.extend(older::check(self.request, &clients.http, &plan).await?);
+            return Ok(Prepared { clients, plan, warnings });
         }
     }
 

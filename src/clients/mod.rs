@@ -8,6 +8,7 @@ pub mod ecs;
 mod ecs_view;
 pub mod elb;
 pub mod endpoint;
+pub mod github;
 pub mod http;
 pub mod logs;
 pub mod oidc;

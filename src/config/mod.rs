@@ -70,6 +70,8 @@ pub const COMMANDS: &[(&str, Command)] = &[
 pub struct Tokens {
     /// Slack's bot token.
     pub slack: Option<String>,
+    /// GitHub's, for reading.
+    pub github: Option<String>,
     /// Everything that must never be seen.
     pub all: Vec<String>,
 }
@@ -108,6 +110,8 @@ pub struct Request {
     pub dry_run: bool,
     /// Deploy unchanged services too.
     pub force: bool,
+    /// Let the release go over one that is ahead of it.
+    pub allow_older: bool,
     /// Don't ask for health and version.
     pub skip_smoke: bool,
     /// Take the whole release back when a service fails.
@@ -172,7 +176,8 @@ fn read(
     let dry_run = inputs.boolean("dry-run", problems);
     let force = inputs.boolean("force", problems);
     let skip_smoke = inputs.boolean("skip-smoke", problems);
-    let _ = (inputs.boolean("skip-e2e", problems), inputs.boolean("allow-older", problems));
+    let allow_older = inputs.boolean("allow-older", problems);
+    let _ = inputs.boolean("skip-e2e", problems);
     let (tag, name) = release?;
     let environment = settings::environment(&name, &settings, problems);
     let services: BTreeMap<ServiceName, Service> = read.services.iter().map(|(name, read)| (name.clone(), read.service.clone())).collect();
@@ -191,10 +196,15 @@ fn read(
         scope,
         dry_run,
         force,
+        allow_older,
         skip_smoke,
         rolls_back: settings.get("DEPLOY_ON_FAILURE") != Some("hold"),
         slack_message: message.map(|(channel, ts)| SlackMessage { channel: channel.to_owned(), ts: ts.to_owned() }),
-        tokens: Tokens { slack: inputs.text("slack-bot-token").map(str::to_owned), all: secrets.to_vec() },
+        tokens: Tokens {
+            slack: inputs.text("slack-bot-token").map(str::to_owned),
+            github: inputs.text("github-token").map(str::to_owned),
+            all: secrets.to_vec(),
+        },
         runner: runner.clone(),
     })
 }

@@ -24,6 +24,7 @@ pub struct Runner {
     runner_debug: Option<String>,
     actions_id_token_request_url: Option<String>,
     actions_id_token_request_token: Option<String>,
+    github_api_url: Option<String>,
     slack_api_url: Option<String>,
     user: Option<String>,
 }
@@ -114,6 +115,11 @@ impl Runner {
     pub fn oidc(&self) -> Option<OidcRequest> {
         let (url, token) = (self.actions_id_token_request_url.clone()?, self.actions_id_token_request_token.clone()?);
         Some(OidcRequest { url, token })
+    }
+
+    /// GitHub's REST API.
+    pub fn github_url(&self) -> &str {
+        self.github_api_url.as_deref().map_or("https://api.github.com", |url| url.trim_end_matches('/'))
     }
 
     /// Slack's Web API.

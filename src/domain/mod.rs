@@ -8,6 +8,7 @@ pub mod graph;
 pub mod migration;
 pub mod names;
 pub mod native;
+pub mod older;
 pub mod outcome;
 pub mod plan;
 pub mod rollout;

@@ -32,6 +32,10 @@ enum Reach {
     Cluster,
     /// Roles that are handed to tasks: which ones stands in the task definitions.
     TaskRoles,
+    /// The definitions that migrations run with; nothing where no service has one.
+    Migrations,
+    /// The repositories whose images are marked after a migration.
+    MigratedRepositories,
     /// The repositories of the images.
     Repositories,
     /// The secrets that the services name.
@@ -54,6 +58,9 @@ const ACTIONS: &[(&str, Reach)] = &[
     ("iam:PassRole", Reach::TaskRoles),
     ("ecs:ListTasks", Reach::Cluster),
     ("ecs:DescribeTasks", Reach::Tasks),
+    ("ecs:RunTask", Reach::Migrations),
+    ("ecr:BatchGetImage", Reach::MigratedRepositories),
+    ("ecr:PutImage", Reach::MigratedRepositories),
     ("ecr:DescribeRepositories", Reach::Repositories),
     ("ecr:DescribeImages", Reach::Repositories),
     ("secretsmanager:DescribeSecret", Reach::Secrets),
@@ -145,10 +152,12 @@ impl DeployRole<'_> {
                 let deployments = |service: &&Service| self.ecs(&format!("service-deployment/{cluster}/{}/*", ecs_name(service)));
                 self.services.iter().map(service).chain(self.services.iter().map(deployments)).collect()
             }
-            Reach::Definitions | Reach::NewDefinitions => vec![self.ecs("task-definition/*:*")],
+            Reach::Migrations if !self.has_migrations() => Vec::new(),
+            Reach::MigratedRepositories => self.repositories(|service| service.migrate.is_some()),
+            Reach::Definitions | Reach::NewDefinitions | Reach::Migrations => vec![self.ecs("task-definition/*:*")],
             Reach::Tasks => vec![self.ecs(&format!("task/{cluster}/*"))],
             Reach::TaskRoles => vec![format!("arn:{}:iam::{}:role/*", self.partition(), self.account())],
-            Reach::Repositories => self.repositories(),
+            Reach::Repositories => self.repositories(|_| true),
             Reach::Secrets => self.secrets(),
             Reach::Logs => vec![self.arn("logs", "log-group:*:log-stream:*")],
             Reach::Cluster | Reach::Anything => vec!["*".to_owned()],
@@ -157,17 +166,24 @@ impl DeployRole<'_> {
 
     fn condition(&self, reach: Reach) -> Value {
         match reach {
-            Reach::Cluster => json!({"ArnEquals": {"ecs:cluster": self.ecs(&format!("cluster/{}", self.environment.cluster))}}),
+            Reach::Cluster | Reach::Migrations => {
+                json!({"ArnEquals": {"ecs:cluster": self.ecs(&format!("cluster/{}", self.environment.cluster))}})
+            }
             Reach::NewDefinitions => json!({"StringEquals": {"ecs:CreateAction": "RegisterTaskDefinition"}}),
             Reach::TaskRoles => json!({"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}),
             _ => Value::Null,
         }
     }
 
-    fn repositories(&self) -> Vec<String> {
+    fn has_migrations(&self) -> bool {
+        self.services.iter().any(|service| service.migrate.is_some())
+    }
+
+    fn repositories(&self, which: fn(&Service) -> bool) -> Vec<String> {
         let environment = self.environment;
         let account = environment.ecr_account_id.as_deref().unwrap_or_else(|| self.account());
-        let repositories: BTreeSet<&str> = self.services.iter().map(|service| service.ecr_repo.as_str()).collect();
+        let services = self.services.iter().filter(|service| which(service));
+        let repositories: BTreeSet<&str> = services.map(|service| service.ecr_repo.as_str()).collect();
         let arn = |name: &str| format!("arn:{}:ecr:{}:{account}:repository/{name}", self.partition(), environment.ecr_region);
         repositories.into_iter().map(arn).collect()
     }

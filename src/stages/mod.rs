@@ -10,6 +10,7 @@ mod log_tail;
 mod look;
 pub mod migrate;
 pub mod notify;
+pub mod older;
 pub mod plan;
 pub mod progress;
 pub mod read;

@@ -16,12 +16,13 @@ const NOT_CALLED: &[(&str, &str)] = &[
 /// The parties that ask IAM; STS's two calls are the trust policy's, or need no permission.
 const PARTIES: &[&str] = &["ecs", "ecr", "secretsmanager", "logs", "elasticloadbalancing"];
 
-/// A job with a secret in its configuration.
+/// A job with a secret and a migration in its configuration.
 async fn job(world: World) -> Job {
     let mut job = Job::tag_push(world).await;
     let folder = job.own_configuration();
     let file = folder.join("services/gateway.yml");
-    let text = std::fs::read_to_string(&file).unwrap() + "secrets: { DATABASE_URL: \"escher/{env}/gateway/database-url\" }\n";
+    let text = std::fs::read_to_string(&file).unwrap()
+        + "secrets: { DATABASE_URL: \"escher/{env}/gateway/database-url\" }\nmigrate: { command: [./migrate, up] }\n";
     std::fs::write(&file, text).unwrap();
     job
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on should stop")]
 
 mod action;
+mod behind;
 mod configuration;
 mod detection;
 mod failures;

@@ -7,6 +7,7 @@ use crate::harness::{Job, TAG, escher};
 #[tokio::test]
 async fn no_secret_is_in_log_summary_outputs_or_report() {
     let mut job = Job::tag_push(escher()).await;
+    job.sandbox.with(|world| world.github.token = "ghs_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".into());
     job.set("RUNNER_DEBUG", "1").set("ESCHER_LOG", "trace").input("github-token", "ghs_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
     let ran = job.run().await;
     ran.ends(0, "success");

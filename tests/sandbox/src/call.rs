@@ -7,7 +7,7 @@ use serde_json::Value;
 pub struct Call {
     /// Sandbox seconds since the start.
     pub at: f64,
-    /// `ecs`, `ecr`, `sts`, `elasticloadbalancing`, `secretsmanager`, `logs`, `slack`, `oidc`, `endpoint`; a path
+    /// `ecs`, `ecr`, `sts`, `elasticloadbalancing`, `secretsmanager`, `logs`, `slack`, `github`, `oidc`, `endpoint`; a path
     /// that belongs to nobody is `unknown`.
     pub party: String,
     /// `UpdateService`, `chat.postMessage`, `token`; for an endpoint the service's name.

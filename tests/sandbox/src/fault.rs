@@ -70,7 +70,7 @@ pub(crate) fn strike(faults: &mut [Fault], address: &Address) -> Option<Effect> 
 pub(crate) fn error_reply(address: &Address, status: u16, code: &str, message: &str) -> Reply {
     let mut reply = match address.party {
         "slack" => Reply::json(status, &json!({"ok": false, "error": code})),
-        "oidc" | "endpoint" | "unknown" => Reply::json(status, &json!({"error": code, "message": message})),
+        "oidc" | "github" | "endpoint" | "unknown" => Reply::json(status, &json!({"error": code, "message": message})),
         party => Refusal::new(status, code, message).reply(party),
     };
     reply.retry_after = (status == 429).then_some(1);

@@ -1,4 +1,4 @@
-//! AWS, GitHub's OIDC, Slack and Escher's seven services on 127.0.0.1, for tests and for the demo.
+//! AWS, GitHub's OIDC and REST API, Slack and Escher's seven services on 127.0.0.1, for tests and for the demo.
 //!
 //! A [`World`] is pure state: no sockets and no clock, and every fault is on order. A [`Sandbox`] puts it behind HTTP
 //! and lets sandbox time pass, [`World::time_scale`] times as fast as real time. What it imitates, and from which
@@ -14,6 +14,7 @@ mod elb;
 mod endpoints;
 mod escher;
 mod fault;
+mod github;
 mod ids;
 mod logs;
 mod oidc;
@@ -35,6 +36,7 @@ pub use ecs::{
     ServiceDeployment, Status, Task, TaskContainer, Timing, What,
 };
 pub use fault::{Effect, Fault};
+pub use github::GitHub;
 pub use logs::{Line, Logs, Stream};
 pub use oidc::{Issued, Oidc};
 pub use script::{Deed, When};

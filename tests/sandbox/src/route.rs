@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::call::{Address, Reply, Request};
 use crate::refusal::{Answer, Refusal};
 use crate::world::World;
-use crate::{ecr, ecs, elb, endpoints, logs, oidc, secrets, slack, sts_api};
+use crate::{ecr, ecs, elb, endpoints, github, logs, oidc, secrets, slack, sts_api};
 
 /// Finds out whom a request is for.
 pub(crate) fn address(request: &Request) -> Address {
@@ -16,6 +16,9 @@ pub(crate) fn address(request: &Request) -> Address {
     if let Some(rest) = path.strip_prefix("/services/") {
         let service = rest.split('/').next().unwrap_or_default();
         return Address { party: "endpoint", operation: service.to_owned(), body: query(request) };
+    }
+    if path.starts_with("/github/") {
+        return Address { party: "github", operation: github::operation(request), body: query(request) };
     }
     if path == "/oidc/token" {
         return Address { party: "oidc", operation: "token".to_owned(), body: query(request) };
@@ -98,6 +101,7 @@ pub(crate) fn answer(world: &mut World, address: &Address, request: &Request) ->
     match address.party {
         "slack" => slack::answer(world, operation, body, request),
         "endpoint" => endpoints::answer(world, operation),
+        "github" => github::answer(&world.github, operation, request),
         "oidc" => oidc::answer(world, request, body),
         "sts" => sts_api::answer(world, operation, body, request),
         "elasticloadbalancing" => elb::answer(world, operation, body, request),

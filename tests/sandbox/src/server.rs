@@ -112,6 +112,7 @@ impl Sandbox {
             ("DEPLOY_ROLE_ARN", role),
             ("DEPLOY_REGION", world.region.clone()),
             ("DEPLOY_CLUSTER", format!("escher-{}", world.environment)),
+            ("GITHUB_TOKEN", world.github.token.clone()),
             ("SLACK_BOT_TOKEN", world.slack.token.clone()),
         ];
         pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()

@@ -4,6 +4,7 @@ use crate::call::Call;
 use crate::ecr::{Ecr, Image};
 use crate::ecs::{Ecs, Moment, Service};
 use crate::fault::Fault;
+use crate::github::GitHub;
 use crate::ids::Ids;
 use crate::logs::Logs;
 use crate::oidc::Oidc;
@@ -37,6 +38,8 @@ pub struct World {
     pub secrets: Secrets,
     /// CloudWatch Logs.
     pub logs: Logs,
+    /// GitHub's REST API.
+    pub github: GitHub,
     /// Slack.
     pub slack: Slack,
     /// Faults on order.
@@ -68,6 +71,7 @@ impl World {
             ecr: Ecr::new(account, region),
             secrets: Secrets::default(),
             logs: Logs::default(),
+            github: GitHub::new(),
             slack: Slack::new(),
             faults: Vec::new(),
             calls: Vec::new(),
