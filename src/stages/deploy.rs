@@ -151,7 +151,8 @@ impl Release<'_> {
                 self.job.board.send_modify(|board| board.note_deployment(name, &ours));
                 self.advance(name, State::Rolling { running: 0, desired: planned.view.desired });
                 self.flights.insert(name.clone(), Flight::new(planned, started));
-                if self.is_halted() {
+                // Halted because the release goes back; a run that was told to stop takes nothing back.
+                if self.is_halted() && self.job.stops_on_failure {
                     self.stop(name);
                 }
             }
