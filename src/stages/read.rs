@@ -15,6 +15,8 @@ use crate::domain::service::{Service, secret_id};
 use crate::domain::task_definition::{DefinitionError, TaskDefinition};
 use crate::error::{Error, Finding};
 
+const AGAIN: &str = "run it again; if it stays, look at the AWS health dashboard";
+
 /// What was read.
 #[derive(Clone, Debug, Default)]
 pub struct World {
@@ -126,7 +128,10 @@ impl Reader<'_> {
                 Err(error) => self.world.findings.push(Finding::new(
                     service.name.as_str(),
                     format!("its task definition can't be read: {error}"),
-                    "allow the role ecs:DescribeTaskDefinition on `*`",
+                    match &error {
+                        ReadError::Call(error) => way_out(error, "ecs:DescribeTaskDefinition on `*`"),
+                        ReadError::Definition(_) => AGAIN.to_owned(),
+                    },
                 )),
             }
         }
@@ -153,14 +158,17 @@ pub(super) async fn views(clients: &Clients, names: &[EcsServiceName]) -> Result
     Ok(answers.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
+/// What was denied must be allowed; a call that failed otherwise has nothing to do with permissions.
+fn way_out(error: &CallError, permission: &str) -> String {
+    if error.is_denied() { format!("allow the role {permission}") } else { AGAIN.to_owned() }
+}
+
 fn refused_call(request: &Request, error: &CallError) -> Error {
     let cluster = &request.environment.cluster;
     let way_out = if error.code == "ClusterNotFoundException" {
         format!("no cluster `{cluster}` in {}: correct DEPLOY_CLUSTER or DEPLOY_REGION", request.environment.region)
-    } else if error.is_denied() {
-        format!("allow the role ecs:{} on the services of cluster {cluster}", error.operation)
     } else {
-        "run it again; if it stays, look at the AWS health dashboard".to_owned()
+        way_out(error, &format!("ecs:{} on the services of cluster {cluster}", error.operation))
     };
     Error::refused(format!("cluster {cluster}"), error.to_string(), way_out)
 }
@@ -234,7 +242,7 @@ async fn images(request: &Request, clients: &Clients) -> Noted<(BTreeMap<Service
             (Some(_), Some(Err(error))) => noted.findings.push(Finding::new(
                 service.name.as_str(),
                 error.to_string(),
-                format!("allow the role ecr:DescribeImages on repository {}", service.ecr_repo),
+                way_out(&error, &format!("ecr:DescribeImages on repository {}", service.ecr_repo)),
             )),
             _ => {
                 let others = known.iter().copied().filter(|name| *name != service.ecr_repo.as_str());
@@ -290,7 +298,7 @@ async fn secrets(request: &Request, clients: &Clients) -> Noted<BTreeMap<String,
             Err(error) => noted.findings.push(Finding::new(
                 subject,
                 format!("{error}; needed by {users}"),
-                "allow the role secretsmanager:DescribeSecret on it: ECS wants the full ARN",
+                way_out(&error, "secretsmanager:DescribeSecret on it: ECS wants the full ARN"),
             )),
         }
     }
