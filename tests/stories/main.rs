@@ -5,6 +5,8 @@
 
 mod action;
 mod behind;
+mod chaos;
+mod chaos_faults;
 mod configuration;
 mod detection;
 mod failures;
