@@ -64,6 +64,15 @@ impl Error {
         Self::Refused(vec![Finding::new(subject, what, way_out)])
     }
 
+    /// What was found, where the error consists of findings.
+    pub fn findings(self) -> Vec<Finding> {
+        match self {
+            Self::Refused(findings) | Self::MissingImages(findings) => findings,
+            Self::Migration(failed) => vec![failed.finding],
+            Self::Configuration(_) | Self::Cancelled | Self::CancelledMigrating => Vec::new(),
+        }
+    }
+
     /// For the shell (CONTRACT 7).
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -1,7 +1,7 @@
 //! Every precondition of `run`, all findings in one go. `run` itself passes through the same reading and planning.
 
 use super::read::{self, World};
-use super::{Clients, plan};
+use super::{Clients, older, plan};
 use crate::clients::slack::Slack;
 use crate::config::Request;
 use crate::domain::names::ServiceName;
@@ -13,12 +13,15 @@ use crate::error::{Error, Finding};
 /// `Error::Refused` with every finding, each with its way out.
 pub async fn verify(request: &Request, clients: &Clients) -> Result<Vec<String>, Error> {
     let (world, slack) = tokio::join!(read::inspect(request, clients), slack(request, clients));
-    let world = world?;
+    let mut world = world?;
     let mut findings = world.findings.clone();
     if let Some(tag) = &request.tag {
-        let planned = plan::plan(request, tag, &World { findings: Vec::new(), ..world.clone() });
-        if let Err(Error::Refused(more) | Error::MissingImages(more)) = planned {
-            findings.extend(more);
+        match plan::plan(request, tag, &World { findings: Vec::new(), ..world.clone() }) {
+            Ok(planned) => match older::check(request, &clients.http, &planned).await {
+                Ok(warnings) => world.warnings.extend(warnings),
+                Err(error) => findings.extend(error.findings()),
+            },
+            Err(error) => findings.extend(error.findings()),
         }
     }
     findings.extend(unsteady(request, &world));
