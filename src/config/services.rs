@@ -227,6 +227,14 @@ pub(super) fn graph(folder: &Folder, problems: &mut Vec<Problem>) -> Graph {
             problems.push(Problem::at(&read.path, 0, message));
         }
     }
+    for (index, read) in services.values().enumerate().filter(|(_, read)| read.service.migrate.is_some()) {
+        let shares = |other: &&Read| other.service.migrate.is_some() && other.service.ecr_repo == read.service.ecr_repo;
+        if let Some(twin) = services.values().take(index).find(shares) {
+            let message =
+                format!("has `migrate`, and so has {}, with the same `ecr_repo`: an image can be marked for one migration only", twin.path);
+            problems.push(Problem::at(&read.path, 0, message));
+        }
+    }
     let needs = services.iter().map(|(name, read)| (name.clone(), read.service.needs.clone())).collect();
     Graph::new(needs).unwrap_or_else(|cycle| {
         problems.push(circle(&cycle, services));

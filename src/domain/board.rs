@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::graph::Graph;
 use super::names::{DeploymentId, ServiceName};
-use super::outcome::{End, Failure, FailureKind, RunsNow, Verdict, verdict};
+use super::outcome::{End, Failure, FailureKind, RunResult, RunsNow, Verdict, verdict};
 use super::plan::{Action, Plan, PlannedService, Side, Start};
 
 /// Where a service stands.
@@ -75,6 +75,10 @@ pub struct Row {
     pub ended: Option<Duration>,
     /// Linked from failures.
     pub runbook: Option<String>,
+    /// An earlier run of this release, which has only arrived in part, has deployed it: left alone is not as before.
+    pub is_half: bool,
+    /// It is in flight already, and only watched: it waits for nobody.
+    pub is_joined: bool,
     /// It doesn't go back automatically: a migration can't be undone.
     pub stays: bool,
     /// Our deployment of it.
@@ -96,7 +100,14 @@ pub struct Board {
 impl Board {
     /// The board before anything began.
     pub fn new(plan: &Plan, graph: &Graph, runbooks: &BTreeMap<ServiceName, String>) -> Self {
-        let rows = plan.services.iter().map(|service| row(service, runbooks.get(&service.name))).collect();
+        let rows = plan
+            .services
+            .iter()
+            .map(|service| Row {
+                is_half: plan.is_arriving() && service.start == Start::Nothing && service.previous.is_some(),
+                ..row(service, runbooks.get(&service.name))
+            })
+            .collect();
         Self { rows, graph: graph.clone(), first_failure: None, cancelled: false, halted: false, failed_before: BTreeMap::new() }
     }
 
@@ -122,7 +133,7 @@ impl Board {
         }
         let is_open = |need: &ServiceName| self.state(need).is_none_or(State::opens_the_way);
         let waiting = self.rows.iter().filter(|row| row.state == State::Waiting);
-        waiting.filter(|row| self.graph.all_needs(&row.name).iter().all(is_open)).map(|row| row.name.clone()).collect()
+        waiting.filter(|row| row.is_joined || self.graph.all_needs(&row.name).iter().all(is_open)).map(|row| row.name.clone()).collect()
     }
 
     /// Moves one service, and ends those that can no longer start because of it.
@@ -146,7 +157,7 @@ impl Board {
     pub fn halt(&mut self, now: Duration) {
         self.halted = true;
         for row in self.rows.iter_mut().filter(|row| row.state == State::Waiting) {
-            row.state = State::Done(End::NotBegun);
+            row.state = State::Done(if row.is_joined { End::LeftInFlight } else { End::NotBegun });
             row.ended = Some(now);
         }
     }
@@ -186,7 +197,9 @@ impl Board {
         self.cancelled = true;
         for row in &mut self.rows {
             let end = match &row.state {
+                State::Waiting if row.is_joined => End::LeftInFlight,
                 State::Waiting => End::NotBegun,
+                State::Smoke if row.action == Action::None => End::Unchanged,
                 state if state.is_in_flight() => End::LeftInFlight,
                 _ => continue,
             };
@@ -199,7 +212,7 @@ impl Board {
         let blocked: Vec<(ServiceName, ServiceName)> = self
             .rows
             .iter()
-            .filter(|row| row.state == State::Waiting)
+            .filter(|row| row.state == State::Waiting && !row.is_joined)
             .filter_map(|row| self.barrier(&row.name).map(|by| (row.name.clone(), by)))
             .collect();
         for (name, by) in blocked {
@@ -236,7 +249,12 @@ impl Board {
 
     /// What the run came to.
     pub fn verdict(&self) -> Verdict {
-        verdict(self.ends().map(|(_, end)| end), self.first_failure.as_ref(), self.cancelled)
+        let mut verdict = verdict(self.ends().map(|(_, end)| end), self.first_failure.as_ref(), self.cancelled);
+        let is_half = self.ends().any(|(row, end)| row.is_half && *end == End::Unchanged);
+        if is_half && verdict.result == RunResult::RolledBack {
+            verdict.result = RunResult::Failed;
+        }
+        verdict
     }
 
     /// The longest chain of this run, as it was: along needs until they opened the way, the last service to its end.
@@ -255,6 +273,7 @@ impl Board {
 fn row(service: &PlannedService, runbook: Option<&String>) -> Row {
     let state = match (service.action, &service.start) {
         (Action::Skip, _) => State::Done(End::Skipped),
+        (_, Start::Nothing) if service.is_unproven => State::Smoke,
         (_, Start::Nothing) => State::Done(End::Unchanged),
         _ => State::Waiting,
     };
@@ -269,6 +288,8 @@ fn row(service: &PlannedService, runbook: Option<&String>) -> Row {
         opened: None,
         ended: None,
         runbook: runbook.cloned(),
+        is_half: false,
+        is_joined: matches!(service.start, Start::Join(_)),
         stays: service.stays,
         deployment: None,
     }

@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::outcome::RunResult;
 
 fn board(edges: &[(&str, &[&str])]) -> Board {
     let needs: BTreeMap<ServiceName, Vec<ServiceName>> =
@@ -23,6 +22,8 @@ fn from(graph: Graph) -> Board {
         opened: None,
         ended: None,
         runbook: None,
+        is_half: false,
+        is_joined: false,
         stays: false,
         deployment: None,
     });

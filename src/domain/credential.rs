@@ -14,7 +14,7 @@ static SHAPES: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
         ("an Anthropic key", r"\bsk-ant-[A-Za-z0-9_-]{10,}"),
         ("a private key", r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
         ("a JSON web token", r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+"),
-        ("a URL with a password", r"\b[a-z][a-z0-9+.-]*://[^\s/:@]+:[^\s/@]+@"),
+        ("a URL with a password", r"\b[a-z][a-z0-9+.-]*://[^\s/:@]*:[^\s/@]+@"),
     ]
     .into_iter()
     .filter_map(|(kind, shape)| Some((kind, Regex::new(shape).ok()?)))
@@ -29,6 +29,19 @@ pub fn looks_like(text: &str) -> Option<&'static str> {
 /// The text with everything that looks like a credential replaced.
 pub fn redact(text: &str) -> String {
     SHAPES.iter().fold(text.to_owned(), |text, (_, shape)| shape.replace_all(&text, "***").into_owned())
+}
+
+/// Lines without what looks like a credential; of a private key every line is cut, not the first alone.
+pub fn redact_lines(lines: &[String]) -> Vec<String> {
+    let mut in_key = false;
+    let cut = |line: &String| {
+        let begins = line.contains("-----BEGIN") && line.contains("PRIVATE KEY");
+        in_key |= begins;
+        let shown = if in_key { "***".to_owned() } else { redact(line) };
+        in_key &= !line.contains("-----END");
+        shown
+    };
+    lines.iter().map(cut).collect()
 }
 
 #[cfg(test)]
@@ -47,10 +60,17 @@ mod tests {
             "-----BEGIN RSA PRIVATE KEY-----",
             "eyJhbGciOiJI.eyJzdWIiOiIx.c2ln",
             "postgres://user:hunter2@db/x",
+            "redis://:s3cret@cache:6379",
         ] {
             assert!(looks_like(text).is_some(), "{text}");
             assert_eq!(looks_like(&redact(&format!("see {text} there"))), None, "{text}");
         }
+    }
+
+    #[test]
+    fn of_a_private_key_no_line_is_left() {
+        let lines = ["before", "-----BEGIN RSA PRIVATE KEY-----", "MIIEow", "-----END RSA PRIVATE KEY-----", "after"].map(str::to_owned);
+        assert_eq!(redact_lines(&lines), ["before", "***", "***", "***", "after"]);
     }
 
     #[test]

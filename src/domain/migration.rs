@@ -25,7 +25,9 @@ impl PlannedMigration {
         // An image without a commit is known by its content.
         let commit = accepted.commits.first().map_or_else(|| content(&image.digest), |commit| commit.as_str().to_owned());
         let mark = format!("migrated-{environment}-{commit}");
-        let is_done = image.tags.contains(&mark);
+        // An image may bear several commits; the migration of any of them is this one.
+        let commits = accepted.commits.iter().map(|commit| commit.as_str().to_owned()).chain([content(&image.digest)]);
+        let is_done = commits.map(|commit| format!("migrated-{environment}-{commit}")).any(|mark| image.tags.contains(&mark));
         Some(Self { command: migration.command.clone(), irreversible: migration.irreversible, mark, is_done })
     }
 }

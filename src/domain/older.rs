@@ -56,12 +56,22 @@ pub fn comparisons(plan: &Plan, services: &BTreeMap<ServiceName, Service>, envir
     plan.services.iter().filter_map(|planned| comparison(planned, services.get(&planned.name)?, environment)).collect()
 }
 
+/// Services whose image changes and whose commits aren't both known, so that nobody can say which is older.
+pub fn incomparable(plan: &Plan) -> Vec<&ServiceName> {
+    let is_known = |revision: &Option<Revision>| revision.as_ref().is_some_and(is_commit);
+    let unknown = plan.services.iter().filter(|planned| changes_image(planned));
+    unknown.filter(|planned| !is_known(&planned.from.revision) || !is_known(&planned.to.revision)).map(|planned| &planned.name).collect()
+}
+
+fn changes_image(planned: &PlannedService) -> bool {
+    planned.start != Start::Nothing && planned.action != Action::Skip && planned.from.digest != planned.to.digest
+}
+
 fn comparison(planned: &PlannedService, service: &Service, environment: &Environment) -> Option<Comparison> {
-    let changes_image = planned.start != Start::Nothing && planned.action != Action::Skip && planned.from.digest != planned.to.digest;
     let (base, head) = (planned.from.revision.clone()?, planned.to.revision.clone()?);
     // An image may have been found again for another commit of the same tree, and bears both: the same is never older.
     let is_known = planned.accepted.commits.contains(&base);
-    (changes_image && !is_known && is_commit(&base) && is_commit(&head)).then(|| Comparison {
+    (changes_image(planned) && !is_known && is_commit(&base) && is_commit(&head)).then(|| Comparison {
         service: planned.name.clone(),
         repository: environment.repository(&service.repo),
         runs: words(&planned.from, &base),

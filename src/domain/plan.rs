@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::migration::PlannedMigration;
 use super::names::{DefinitionArn, DeploymentId, Digest, Revision, ServiceName};
-use super::rollout::{RolloutState, ServiceView};
+use super::rollout::{Deployment, RolloutState, ServiceView};
 use super::service::Service;
 use super::smoke::{Accepted, display_version};
 use super::tag::ReleaseTag;
@@ -89,6 +89,9 @@ pub struct PlannedService {
     /// What ran before this release, where an earlier run of it has changed the service already.
     #[serde(skip)]
     pub previous: Option<DefinitionArn>,
+    /// It runs this release already, but no run has been seen to pass with it: its smoke test is due.
+    #[serde(skip)]
+    pub is_unproven: bool,
     /// What is to be run before the update.
     #[serde(skip)]
     pub migration: Option<PlannedMigration>,
@@ -101,6 +104,14 @@ pub struct PlannedService {
 }
 
 impl PlannedService {
+    /// The definition that is PRIMARY has run whole before: what is wrong now is not that this release is new.
+    fn has_arrived_before(&self) -> bool {
+        let current = self.view.primary().map(|primary| &primary.definition);
+        let has_completed =
+            |deployment: &Deployment| deployment.state == RolloutState::Completed && Some(&deployment.definition) == current;
+        self.view.deployments.iter().any(has_completed)
+    }
+
     /// Someone else's deployment is in flight: nothing is begun before it has ended.
     pub fn waits_for_stranger(&self) -> bool {
         self.action != Action::Skip && self.view.is_in_flight() && !matches!(self.start, Start::Join(_))
@@ -136,7 +147,7 @@ impl Plan {
         match &service.start {
             Start::Nothing => earlier().filter(|_| service.action != Action::Skip),
             Start::Update(_) | Start::Registered(_) => earlier().or_else(|| service.from.task_definition.clone()),
-            Start::Restart | Start::Join(_) => service.previous.clone().or_else(|| {
+            Start::Restart | Start::Join(_) => service.previous.clone().filter(|_| !service.has_arrived_before()).or_else(|| {
                 let current = service.view.primary().map(|primary| &primary.definition);
                 service.from.task_definition.clone().filter(|serving| Some(serving) != current)
             }),
@@ -145,10 +156,10 @@ impl Plan {
     }
 
     /// Some service has yet to get this release's image, or to come to rest with it.
-    fn is_arriving(&self) -> bool {
+    pub fn is_arriving(&self) -> bool {
         self.changes().any(|service| match service.start {
             Start::Update(_) | Start::Registered(_) => service.from.digest != service.to.digest,
-            Start::Restart | Start::Join(_) => true,
+            Start::Restart | Start::Join(_) => !service.has_arrived_before(),
             Start::Nothing | Start::Back(_) => false,
         })
     }
@@ -240,7 +251,9 @@ pub fn plan_service(release: &Release<'_>, service: &Service, found: &Found, ima
     let from = running_side(service, found);
     let previous = previous(release, service, found).map(DefinitionArn::from);
     let migration = PlannedMigration::of(service, release.environment, image, &accepted).filter(|_| difference.image);
-    Ok(PlannedService { accepted, previous, migration, ..planned(service, found, action, reason, start, from, to) })
+    let passed = format!("passed-{}-{}", release.environment, release.tag.version());
+    let is_unproven = start == Start::Nothing && previous.is_some() && !image.tags.contains(&passed);
+    Ok(PlannedService { accepted, previous, migration, is_unproven, ..planned(service, found, action, reason, start, from, to) })
 }
 
 fn planned(service: &Service, found: &Found, action: Action, reason: String, start: Start, from: Side, to: Side) -> PlannedService {
@@ -255,6 +268,7 @@ fn planned(service: &Service, found: &Found, action: Action, reason: String, sta
         definition: found.definition.clone(),
         container: service.container.clone(),
         previous: None,
+        is_unproven: false,
         migration: None,
         stays: false,
         accepted: Accepted::default(),

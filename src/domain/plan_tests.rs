@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::*;
-use crate::domain::rollout::{Breaker, Deployment};
+use crate::domain::rollout::Breaker;
 
 const OLD: &str = "sha256:aaaaaaaaaaaaaaaa";
 const NEW: &str = "sha256:bbbbbbbbbbbbbbbb";

@@ -72,6 +72,12 @@ impl ReleaseTag {
         }
     }
 
+    /// The kind of release: what stands behind the last dash of its pre-release, `dev` or `stg` for one; empty for production.
+    pub fn kind(&self) -> &str {
+        let pre = self.version.pre.as_str();
+        pre.rsplit('-').next().unwrap_or(pre)
+    }
+
     /// The version without `v`.
     pub fn version(&self) -> String {
         self.version.to_string()

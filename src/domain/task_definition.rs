@@ -142,6 +142,14 @@ impl TaskDefinition {
         })
     }
 
+    /// That it has a container.
+    ///
+    /// # Errors
+    /// `NoContainer` with those that it has.
+    pub fn has_container(&self, name: &str) -> Result<(), DefinitionError> {
+        self.container(name).map(|_| ())
+    }
+
     /// The image of a container, as written.
     pub fn image(&self, container: &str) -> Option<&str> {
         self.container(container).ok()?.get("image")?.as_str()

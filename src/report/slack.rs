@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::text::{clean, cut, duration, one_line};
 use super::{advice, table};
 use crate::domain::board::{Board, Row};
-use crate::domain::outcome::{RunResult, Verdict};
+use crate::domain::outcome::{FailureKind, RunResult, Verdict};
 use crate::error::Error;
 
 /// The longest text of a section.
@@ -16,8 +16,10 @@ const SECTION: usize = 3000;
 const HEADER: usize = 150;
 /// All texts of a message: Slack refuses near 10,000, undocumented.
 const BUDGET: usize = 9000;
-/// Reasons of failures may take so much of it.
-const FAILURES: usize = 3000;
+/// The table of the services keeps so much of it.
+const TABLE: usize = 2500;
+/// So many failures are told in full; a message has fifty blocks at most.
+const MOST_FAILURES: usize = 10;
 
 /// A message: short text for notifications, blocks for eyes.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +50,10 @@ pub fn of_board(context: &Context, board: &Board, verdict: Option<&Verdict>, now
         None => format!("🚀 {} is being deployed to {}", context.tag, context.environment),
     };
     let mut blocks = top(context, &headline);
-    let failures: Vec<String> = board.failures().map(|(row, failure)| failure_text(row, failure)).collect();
+    let mut failed: Vec<_> = board.failures().collect();
+    // What could not be taken back is the loudest.
+    failed.sort_by_key(|(_, failure)| failure.kind != FailureKind::NotTakenBack);
+    let failures: Vec<String> = failed.into_iter().map(|(row, failure)| failure_text(row, failure)).collect();
     let mut left = BUDGET.saturating_sub(headline.len() + 500);
     let kept: Vec<String> = board.rows().iter().filter(|row| row.stays).map(|row| escape(row.name.as_str())).collect();
     if !kept.is_empty() {
@@ -56,12 +61,15 @@ pub fn of_board(context: &Context, board: &Board, verdict: Option<&Verdict>, now
         blocks.push(section(&cut(&text, 1000)));
         left = left.saturating_sub(1000);
     }
-    for failure in failures {
-        let text = cut(&failure, SECTION.min(FAILURES).min(left));
+    // Each failure gets its share; the table of the services keeps its own.
+    let share = left.saturating_sub(TABLE) / failures.len().clamp(1, MOST_FAILURES);
+    for failure in failures.iter().take(MOST_FAILURES) {
+        let text = cut(failure, SECTION.min(share) / 2);
         left = left.saturating_sub(text.len());
-        if left > 1000 && blocks.len() < 20 {
-            blocks.push(section(&text));
-        }
+        blocks.push(section(&text));
+    }
+    if failures.len() > MOST_FAILURES {
+        blocks.push(section(&format!("… and {} more failures in the log", failures.len() - MOST_FAILURES)));
     }
     blocks.extend(lines(board, now, left).iter().map(|text| section(text)));
     Message { text: escape(&headline), blocks }

@@ -57,6 +57,8 @@ struct Release<'a> {
     halted: watch::Sender<bool>,
     starting: JoinSet<(ServiceName, Result<Started, Stopped>)>,
     smoking: JoinSet<(ServiceName, Result<(), Failure>)>,
+    /// Smoke tests of services that are left alone.
+    checking: JoinSet<(ServiceName, Result<(), Failure>)>,
     stopping: JoinSet<(ServiceName, Result<bool, CallError>)>,
     flights: BTreeMap<ServiceName, Flight>,
     next_look: Instant,
@@ -71,6 +73,7 @@ pub async fn deploy(job: Job<'_>) {
         halted: watch::Sender::new(false),
         starting: JoinSet::new(),
         smoking: JoinSet::new(),
+        checking: JoinSet::new(),
         stopping: JoinSet::new(),
         flights: BTreeMap::new(),
         next_look: Instant::now(),
@@ -82,9 +85,10 @@ pub async fn deploy(job: Job<'_>) {
 impl Release<'_> {
     async fn run(mut self) {
         let cancel = self.job.cancel.clone();
+        self.check_what_is_unproven();
         loop {
             self.start_what_is_ready();
-            if self.job.board.borrow().is_done() && self.starting.is_empty() {
+            if self.job.board.borrow().is_done() && self.starting.is_empty() && self.stopping.is_empty() {
                 return;
             }
             tokio::select! {
@@ -95,6 +99,9 @@ impl Release<'_> {
                 },
                 Some(joined) = self.smoking.join_next() => if let Ok((name, result)) = joined {
                     self.smoked(&name, result);
+                },
+                Some(joined) = self.checking.join_next() => if let Ok((name, result)) = joined {
+                    self.end(&name, result.map_or_else(End::Failed, |()| End::Unchanged));
                 },
                 Some(joined) = self.stopping.join_next() => if let Ok((name, result)) = joined {
                     self.stopped(&name, &result);
@@ -108,6 +115,21 @@ impl Release<'_> {
             }
         }
         self.leave().await;
+    }
+
+    /// What an earlier run of this release has deployed, and nobody has seen pass, is asked again: a rerun is no way past a
+    /// smoke test.
+    fn check_what_is_unproven(&mut self) {
+        for planned in self.job.plan.services.iter().filter(|planned| planned.is_unproven) {
+            let test = self.smoke_test(&planned.name).filter(|_| planned.view.desired > 0);
+            let (clients, name) = (self.job.clients.clone(), planned.name.clone());
+            self.checking.spawn(async move {
+                let Some(test) = test else { return (name, Ok(())) };
+                let (began, (_sender, older)) = (Instant::now(), watch::channel(false));
+                let result = smoke(&clients.http, &test, older).await;
+                (name, result.map_err(|never| failure::smoke(&never.why, never.asked, began.elapsed(), Vec::new())))
+            });
+        }
     }
 
     fn is_halted(&self) -> bool {
@@ -272,6 +294,10 @@ impl Release<'_> {
 
     /// Where ECS can't take it back by itself, the release does: the flight is let go, and the rollback updates it.
     fn stopped(&mut self, name: &ServiceName, result: &Result<bool, CallError>) {
+        // It may have ended by itself before ECS answered: then that end stands.
+        if !self.flights.contains_key(name) {
+            return;
+        }
         match result {
             Ok(true) => self.advance(name, State::RollingBack),
             Ok(false) => self.end(name, End::LeftInFlight),

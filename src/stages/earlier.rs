@@ -29,7 +29,7 @@ pub async fn release_before(request: &Request, clients: &Clients) -> Result<Rele
         tags.extend(clients.ecr.tags(repository).await.map_err(|error| unknown(&error.to_string()))?);
     }
     let releases = tags.iter().filter_map(|tag| ReleaseTag::parse(tag).ok());
-    let earlier = releases.filter(|tag| *tag < running && tag.environment() == running.environment()).max();
+    let earlier = releases.filter(|tag| *tag < running && tag.kind() == running.kind()).max();
     earlier.ok_or_else(|| unknown(&format!("{running} runs, and the registry holds no release before it")))
 }
 

@@ -136,6 +136,8 @@ fn shown(tasks: &[Task], events: &[&str]) -> String {
         opened: None,
         ended: None,
         runbook: Some("https://runbooks.example.com/gateway".to_owned()),
+        is_half: false,
+        is_joined: false,
         stays: false,
         deployment: None,
     };

@@ -113,7 +113,15 @@ impl Flight {
     /// What ECS deploys in a way of its own is done when its service deployment is.
     async fn follow(&self, clients: &Clients, view: &ServiceView, verdict: Verdict) -> Verdict {
         let native = clients.ecs.native(&self.name, &self.expected.deployment).await;
-        let native = native.inspect_err(|error| tell_once(&TASKS_TOLD, error)).unwrap_or(Native::Unknown);
+        let native = match native {
+            Ok(native) => native,
+            // What passes is asked again; until then the deployment is still under way.
+            Err(error) if error.is_passing() => Native::Going,
+            Err(error) => {
+                tell_once(&TASKS_TOLD, &error);
+                Native::Unknown
+            }
+        };
         follow(verdict, &native, view, self.started.elapsed(), self.expected.timeout)
     }
 

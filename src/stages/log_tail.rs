@@ -27,7 +27,7 @@ pub(super) async fn of_tasks(
 pub(super) async fn of_task(clients: &Clients, definition: &TaskDefinition, container: &str, task: &str) -> Vec<String> {
     let Some(place) = definition.log_place(container) else { return Vec::new() };
     match clients.logs.tail(&place, task).await {
-        Ok(lines) => lines.iter().map(|line| credential::redact(line)).collect(),
+        Ok(lines) => credential::redact_lines(&lines),
         Err(error) => {
             tracing::debug!(%error, group = place.group, "the log can't be read");
             Vec::new()

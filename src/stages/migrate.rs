@@ -1,6 +1,5 @@
 //! Runs migrations before the first update, in dependency order, each as a task of the *new* definition (CONTRACT 5.9).
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -8,11 +7,11 @@ use tokio::time::{Instant, sleep};
 use super::{Clients, log_tail};
 use crate::clients::console::Console;
 use crate::clients::ecs::OneOff;
-use crate::config::Request;
+use crate::config::{Command, Request};
 use crate::domain::diagnosis;
 use crate::domain::migration::PlannedMigration;
-use crate::domain::names::DefinitionArn;
-use crate::domain::plan::{Plan, PlannedService, Start};
+use crate::domain::names::{DefinitionArn, ServiceName};
+use crate::domain::plan::{Action, Plan, PlannedService, Start};
 use crate::domain::rollout::{Task, TaskEnd};
 use crate::error::{Error, FailedMigration, Finding};
 use crate::report::text::duration;
@@ -78,7 +77,7 @@ async fn one(
                 container: planned.container.clone(),
                 command: migration.command.clone(),
                 started_by,
-                token: token(request, migration),
+                token: token(request, planned, migration),
             };
             clients
                 .ecs
@@ -145,10 +144,15 @@ fn started_by(planned: &PlannedService, migration: &PlannedMigration) -> String 
 }
 
 /// Makes the call repeatable within this run; 64 characters at most.
-fn token(request: &Request, migration: &PlannedMigration) -> String {
+fn token(request: &Request, planned: &PlannedService, migration: &PlannedMigration) -> String {
     let run = format!("{}-{}", request.runner.run_id(), request.runner.attempt());
-    let mark: String = migration.mark.chars().rev().take(24).collect();
-    format!("escher-{run}-{}-{mark}", std::process::id()).chars().take(64).collect()
+    let what = fnv(&format!("{} {}", planned.name, migration.mark));
+    format!("escher-{what:016x}-{}-{run}", std::process::id()).chars().take(64).collect()
+}
+
+/// A short name for a text: FNV-1a (<https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>).
+fn fnv(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn refused(planned: &PlannedService, why: &str) -> Error {
@@ -165,18 +169,22 @@ fn failed(planned: &PlannedService, what: String, log: Vec<String>) -> Error {
     Error::Migration(FailedMigration { finding: Finding::new(planned.name.as_str(), format!("its migration failed: {what}"), hint), log })
 }
 
-/// Services that an irreversible migration of this plan keeps from going back: the service itself, and what needs it.
+/// Services that an irreversible migration of this release keeps from going back: the service itself, and what needs it. It
+/// may have been run by an earlier run of a release that has only arrived in part.
 pub fn mark_irreversible(request: &Request, plan: &mut Plan) {
-    let irreversible: BTreeMap<_, _> = plan
-        .services
-        .iter()
-        .filter(|planned| planned.migration.as_ref().is_some_and(|migration| migration.irreversible))
-        .map(|planned| (planned.name.clone(), ()))
-        .collect();
-    for planned in &mut plan.services {
+    if request.command == Command::Rollback {
+        return;
+    }
+    let arriving = plan.is_arriving();
+    let is_irreversible = |planned: &&PlannedService| {
+        let migration = request.services.get(&planned.name).and_then(|service| service.migrate.as_ref());
+        let has_run = planned.migration.is_some() || (arriving && planned.previous.is_some());
+        migration.is_some_and(|migration| migration.irreversible) && has_run
+    };
+    let causes: Vec<ServiceName> = plan.services.iter().filter(is_irreversible).map(|planned| planned.name.clone()).collect();
+    for planned in plan.services.iter_mut().filter(|planned| planned.action != Action::Skip) {
         let needs = request.graph.all_needs(&planned.name);
-        let cause = irreversible.keys().find(|name| **name == planned.name || needs.contains(*name));
-        if let Some(cause) = cause.filter(|_| planned.start != Start::Nothing) {
+        if let Some(cause) = causes.iter().find(|name| **name == planned.name || needs.contains(*name)) {
             planned.stays = true;
             planned.reason.push_str(&format!("; NO automatic rollback: the migration of {cause} is irreversible"));
         }

@@ -8,7 +8,8 @@ use futures_util::{StreamExt, stream};
 use super::AT_ONCE;
 use crate::clients::github::GitHub;
 use crate::config::{Command, Request};
-use crate::domain::older::{Ancestry, Comparison, comparisons};
+use crate::domain::names::ServiceName;
+use crate::domain::older::{Ancestry, Comparison, comparisons, incomparable};
 use crate::domain::plan::Plan;
 use crate::error::{Error, Finding};
 
@@ -18,19 +19,31 @@ use crate::error::{Error, Finding};
 /// `Error::Refused` with every service whose new commit lies behind the one that runs, unless `allow-older` is set.
 pub async fn check(request: &Request, http: &reqwest::Client, plan: &Plan) -> Result<Vec<String>, Error> {
     let wanted = comparisons(plan, &request.services, &request.environment);
+    let unknown: Vec<&str> = incomparable(plan).into_iter().map(ServiceName::as_str).collect();
     // A rollback means to go back.
-    if request.allow_older || request.command == Command::Rollback || wanted.is_empty() {
+    if request.allow_older || request.command == Command::Rollback || (wanted.is_empty() && unknown.is_empty()) {
         return Ok(Vec::new());
     }
+    let mut warnings = Vec::new();
+    if !unknown.is_empty() {
+        warnings.push(format!(
+            "not checked whether the release is older for {}: a commit is unknown, of what runs or of the new image",
+            unknown.join(", ")
+        ));
+    }
+    if wanted.is_empty() {
+        return Ok(warnings);
+    }
     let Some(token) = &request.tokens.github else {
-        return Ok(vec![unchecked(&wanted.iter().collect::<Vec<_>>(), "there is no `github-token`")]);
+        warnings.push(unchecked(&wanted.iter().collect::<Vec<_>>(), "there is no `github-token`"));
+        return Ok(warnings);
     };
     let github = GitHub::new(http.clone(), request.runner.github_url(), token);
     let asked = wanted.iter().map(|one| {
         let github = &github;
         async move { (one, github.compare(&one.repository, &one.base, &one.head).await) }
     });
-    let (mut older, mut warnings) = (Vec::new(), Vec::new());
+    let mut older = Vec::new();
     let mut failed: BTreeMap<String, Vec<&Comparison>> = BTreeMap::new();
     for (one, answer) in stream::iter(asked).buffered(AT_ONCE).collect::<Vec<_>>().await {
         match answer {

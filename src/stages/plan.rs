@@ -29,6 +29,13 @@ pub fn plan(request: &Request, tag: &ReleaseTag, world: &World) -> Result<Plan, 
             continue;
         }
         let Some(found) = world.found.get(name) else { continue };
+        if let Err(error) = found.definition.has_container(&service.container) {
+            refused.push(Finding::new(
+                name.as_str(),
+                format!("its task definition {} {error}", found.definition.arn().short()),
+                format!("correct `container` in services/{name}.yml"),
+            ));
+        }
         let Some(image) = world.images.get(name) else {
             // Where the registry itself can't be read, that has been found already.
             if !world.absent.contains(name) {
@@ -41,13 +48,8 @@ pub fn plan(request: &Request, tag: &ReleaseTag, world: &World) -> Result<Plan, 
             ));
             continue;
         };
-        match plan_service(&release, service, found, image) {
-            Ok(planned) => services.push(planned),
-            Err(error) => refused.push(Finding::new(
-                name.as_str(),
-                format!("its task definition {} {error}", found.definition.arn().short()),
-                format!("correct `container` in services/{name}.yml"),
-            )),
+        if let Ok(planned) = plan_service(&release, service, found, image) {
+            services.push(planned);
         }
     }
     if !refused.is_empty() {

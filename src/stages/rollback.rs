@@ -9,11 +9,12 @@ use super::deploy::{Job, deploy};
 use super::progress::Progress;
 use super::read;
 use crate::clients::console::Console;
-use crate::domain::board::{Board, Row, State};
+use crate::domain::board::{Board, State};
 use crate::domain::names::{DefinitionArn, EcsServiceName, ServiceName};
 use crate::domain::outcome::{End, Failure, FailureKind, RunsNow};
 use crate::domain::plan::{Action, Plan, PlannedService, Side, Start};
-use crate::domain::rollout::ServiceView;
+use crate::domain::rollout::{Deployment, ServiceView};
+use crate::domain::task_definition::LABEL_RELEASE;
 use crate::report::table::{self, log_line};
 
 /// A service that has to go back, and where to.
@@ -38,7 +39,11 @@ pub async fn roll_back(job: Job<'_>, console: &Console) {
     };
     let mut services = Vec::new();
     for back in &returns {
-        match views.iter().find(|view| view.name == back.planned.view.name).map(|view| fit(&job, back, view)) {
+        let fit = match views.iter().find(|view| view.name == back.planned.view.name) {
+            Some(view) => Some(fit(&job, back, view).await),
+            None => None,
+        };
+        match fit {
             Some(Fit::GoesBack(planned)) => services.push(*planned),
             Some(Fit::IsBack) => settle(&job, back, Ok(())),
             Some(Fit::Strangers(failure)) => settle(&job, back, Err(failure)),
@@ -50,16 +55,23 @@ pub async fn roll_back(job: Job<'_>, console: &Console) {
     }
 }
 
-/// What of the release runs, is in flight, or was left half-way.
+/// What of the release runs, is in flight, or was left half-way. What someone else took over is no longer touched.
 fn returns<'a>(job: &Job<'a>) -> Vec<Return<'a>> {
     let board = job.board.borrow();
-    let needs_it = |planned: &PlannedService| match board.row(&planned.name).map(|row| &row.state) {
-        Some(State::Done(End::Deployed | End::Unchanged | End::LeftInFlight)) => true,
-        Some(State::Done(End::Failed(failure))) => matches!(failure.runs_now, RunsNow::New | RunsNow::Mixed),
-        _ => false,
+    let back = |planned: &'a PlannedService| {
+        let to = job.plan.goes_back_to(planned)?;
+        // ECS goes back to what ran before this run, which on a rerun may be the same release.
+        let is_deeper = planned.from.task_definition.as_ref() != Some(&to);
+        let is_due = match board.row(&planned.name).map(|row| &row.state) {
+            Some(State::Done(End::Deployed | End::Unchanged | End::LeftInFlight)) => true,
+            Some(State::Done(End::Failed(Failure { kind: FailureKind::Superseded { .. }, .. }))) => false,
+            Some(State::Done(End::Failed(failure))) => failure.runs_now != RunsNow::Before || is_deeper,
+            Some(State::Done(End::TakenBack | End::NotBegun | End::Blocked { .. })) => is_deeper,
+            _ => false,
+        };
+        is_due.then_some(Return { planned, to })
     };
-    let planned = job.plan.services.iter().filter(|planned| needs_it(planned));
-    planned.filter_map(|planned| Some(Return { planned, to: job.plan.goes_back_to(planned)? })).collect()
+    job.plan.services.iter().filter_map(back).collect()
 }
 
 /// How a service stands just before it goes back.
@@ -70,14 +82,12 @@ enum Fit {
 }
 
 /// Only our own deployment is taken back; someone else's newer one is left and reported.
-fn fit(job: &Job<'_>, back: &Return<'_>, view: &ServiceView) -> Fit {
+async fn fit(job: &Job<'_>, back: &Return<'_>, view: &ServiceView) -> Fit {
     let Some(primary) = view.primary() else { return Fit::Strangers(not_taken_back(back, "ECS lists no PRIMARY deployment")) };
-    let ours = job.board.borrow().row(&back.planned.name).and_then(|row| row.deployment.clone());
-    let ours = ours.or_else(|| back.planned.view.primary().map(|primary| primary.id.clone()));
     if primary.definition == back.to && view.is_steady() {
         return Fit::IsBack;
     }
-    if Some(&primary.id) != ours.as_ref() && primary.definition != back.to {
+    if primary.definition != back.to && !is_ours(job, back, primary).await {
         return Fit::Strangers(Failure {
             kind: FailureKind::Superseded { by: Some(primary.id.clone()) },
             reason: format!("{} ({}) is someone else's and newer: it was left", primary.id, primary.definition.short()),
@@ -101,6 +111,17 @@ fn fit(job: &Job<'_>, back: &Return<'_>, view: &ServiceView) -> Fit {
     }))
 }
 
+/// Whether the PRIMARY is what this release began, or found. After a lost answer its id is unknown, and its label tells.
+async fn is_ours(job: &Job<'_>, back: &Return<'_>, primary: &Deployment) -> bool {
+    let known = job.board.borrow().row(&back.planned.name).and_then(|row| row.deployment.clone());
+    let found = back.planned.view.primary().map(|found| &found.id);
+    if known.is_some() || found == Some(&primary.id) {
+        return known.as_ref() == Some(&primary.id) || found == Some(&primary.id);
+    }
+    let Ok(definition) = job.clients.ecs.definition(&primary.definition).await else { return false };
+    definition.label(&back.planned.container, LABEL_RELEASE) == Some(job.request.tag_text().as_str())
+}
+
 /// Deploys the way back and writes how it went onto the release's board.
 async fn apply(job: &Job<'_>, console: &Console, returns: &[Return<'_>], services: Vec<PlannedService>) {
     let among: BTreeSet<ServiceName> = services.iter().map(|service| service.name.clone()).collect();
@@ -120,19 +141,24 @@ async fn apply(job: &Job<'_>, console: &Console, returns: &[Return<'_>], service
     let ended = board.borrow().clone();
     for (row, end) in ended.ends() {
         let Some(back) = returns.iter().find(|back| back.planned.name == row.name) else { continue };
-        settle(job, back, outcome(row, end, back));
+        settle(job, back, outcome(end, back));
     }
     let board = job.board.borrow().clone();
     let back = board.rows().iter().filter(|row| among.contains(&row.name));
     back.for_each(|row| console.line(&log_line(row, job.began.elapsed())));
 }
 
-fn outcome(row: &Row, end: &End, back: &Return<'_>) -> Result<(), Failure> {
+fn outcome(end: &End, back: &Return<'_>) -> Result<(), Failure> {
+    let mixed = |failure: Failure| Failure { runs_now: RunsNow::Mixed, ..failure };
     match end {
         End::Deployed => Ok(()),
-        End::Failed(failure) => Err(Failure { runs_now: RunsNow::Mixed, ..not_taken_back(back, &failure.reason) }),
+        End::Failed(failure) => {
+            let told = not_taken_back(back, &failure.reason);
+            Err(mixed(Failure { details: failure.details.clone(), log: failure.log.clone(), ..told }))
+        }
         End::Blocked { by } => Err(not_taken_back(back, &format!("{by}, which needs it, could not be taken back"))),
-        other => Err(not_taken_back(back, &format!("it was interrupted ({:?}, {})", other, row.name))),
+        End::LeftInFlight => Err(mixed(not_taken_back(back, "the run was interrupted while ECS took it back"))),
+        _ => Err(not_taken_back(back, "the run was interrupted before its turn")),
     }
 }
 

@@ -101,6 +101,7 @@ async fn running(
         definition: found.definition,
         container: service.container.clone(),
         previous: None,
+        is_unproven: false,
         migration: None,
         stays: false,
         view: found.view,

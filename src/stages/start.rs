@@ -48,6 +48,12 @@ pub(super) async fn start(
         return Ok(started(planned, &planned.view, id, timeout));
     }
     let before = current(clients, name).await.map_err(|error| failed("ecs:DescribeServices", &error))?;
+    // ECS may have gone back by itself while others went first.
+    if let (Start::Back(definition), Some(primary)) = (&planned.start, before.primary())
+        && primary.definition == *definition
+    {
+        return Ok(started(planned, &before, &primary.id, timeout));
+    }
     let expected_primary = planned.view.primary().map(|primary| &primary.id);
     if before.primary().map(|primary| &primary.id) != expected_primary {
         return Err(superseded(before.primary(), "another deployment began after the plan was made; nothing of ours was begun"));

@@ -24,6 +24,9 @@ pub async fn verify(request: &Request, clients: &Clients) -> Result<Vec<String>,
             Err(error) => findings.extend(error.findings()),
         }
     }
+    if request.tag.is_none() {
+        world.warnings.push("images, containers and the order of commits were not checked: no tag was given".to_owned());
+    }
     findings.extend(unsteady(request, &world));
     if findings.is_empty() { Ok(world.warnings.into_iter().chain(slack).collect()) } else { Err(Error::Refused(findings)) }
 }

@@ -168,3 +168,13 @@ async fn a_person_who_stops_the_deployment_rolls_it_back() {
     .await;
     ran.ends(1, "rolled-back").says("runs now: 2.15.0-dev as before");
 }
+
+#[tokio::test]
+async fn a_rerun_is_no_way_past_a_failed_smoke_test() {
+    let (mut job, ran) = alone("autoresolver", Fate::Answers { status: 500 }, |_| {}).await;
+    ran.ends(5, "failed");
+    job.run().await.ends(5, "failed").says("answered 500, expected 200");
+    assert_eq!(job.count("UpdateService"), 1, "it runs this release already");
+    job.sandbox.with(|world| world.image_mut("escher-autoresolver", TAG).fate = Fate::Well);
+    job.run().await.ends(0, "unchanged");
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use escher_sandbox::{Effect, Fate, Fault};
+use escher_sandbox::{Breaker, Effect, Fate, Fault};
 use serde_json::Value;
 
 use crate::harness::{Job, TAG, escher};
@@ -101,15 +101,24 @@ async fn interrupted_while_it_migrates_the_next_run_takes_the_task_up() {
 #[tokio::test]
 async fn an_irreversible_migration_keeps_its_service_and_what_needs_it_from_going_back() {
     let mut job = with_migration(", irreversible: true").await;
-    job.sandbox.with(|world| world.image_mut("escher-context-engine", TAG).fate = Fate::Answers { status: 500 });
-    let ran = job.set("DEPLOY_SMOKE_TIMEOUT_SECONDS", "0.3").run().await;
-    ran.ends(5, "failed").says("NO automatic rollback: the migration of asset-store is irreversible");
+    job.sandbox.with(|world| {
+        world.image_mut("escher-context-engine", TAG).fate = Fate::Crashes { exit_code: 1, after: 1.0 };
+        world.service_mut("context-engine").breaker = Breaker { enable: true, rollback: true };
+    });
+    let ran = job.run().await;
+    ran.ends(1, "failed").says("NO automatic rollback: the migration of asset-store is irreversible");
     assert_eq!(ran.names("deployed"), ["asset-store"]);
     let slack = job.sandbox.with(|world| world.slack.messages[0].blocks.to_string());
     assert!(slack.contains("no automatic rollback, because a migration is irreversible: asset-store, context-engine"), "{slack}");
     assert_eq!(job.count("UpdateService"), 2, "nothing was taken back");
     let plan: Value = serde_json::from_str(ran.output("plan")).unwrap();
     assert!(plan.to_string().contains("irreversible"));
+    // Again: nothing of asset-store changes now, and it still must not go back.
+    job.run().await.ends(1, "failed").says("NO automatic rollback");
+    assert_eq!(job.count("RunTask"), 1);
+    let updated: Vec<String> =
+        job.sandbox.calls().into_iter().filter(|call| call.operation == "UpdateService").map(|call| call.raw).collect();
+    assert_eq!(updated.iter().filter(|raw| raw.contains("asset-store")).count(), 1, "{updated:?}");
 }
 
 #[tokio::test]

@@ -195,3 +195,56 @@ async fn a_crash_comes_with_its_logs_last_lines_and_no_credential_in_them() {
         assert!(ran.stdout.contains(line.trim()), "{line}");
     }
 }
+
+#[tokio::test]
+async fn a_service_that_fails_by_itself_while_ecs_is_asked_to_stop_it_ends_once_and_the_run_ends() {
+    let mut world = escher();
+    for name in ["autoresolver", "analysis-agent"] {
+        world.image_mut(&format!("escher-{name}"), TAG).fate = Fate::Answers { status: 500 };
+    }
+    world.service_mut("asset-store").timing.boot = 200.0;
+    let effect = Effect::Delay(0.8);
+    world.fault(Fault { party: "ecs".into(), operation: "ListServiceDeployments".into(), skip: 0, times: 2, effect });
+    let mut job = Job::tag_push(world).await;
+    let file = job.own_configuration().join("services/analysis-agent.yml");
+    let text = std::fs::read_to_string(&file).unwrap().replace("needs: [context-engine]\n", "");
+    std::fs::write(&file, text).unwrap();
+    let before = running(&job);
+    let ran = job.only("autoresolver analysis-agent asset-store").set("DEPLOY_SMOKE_TIMEOUT_SECONDS", "0.4").run().await;
+    ran.ends(5, "rolled-back").says("✗ autoresolver: smoke test failed").says("✗ analysis-agent: smoke test failed");
+    assert_eq!(running(&job), before);
+}
+
+#[tokio::test]
+async fn what_an_earlier_run_left_in_flight_goes_back_too_when_what_it_needs_fails() {
+    let mut world = escher();
+    world.service_mut("context-engine").timing.boot = 300.0;
+    let mut job = Job::tag_push(world).await;
+    let before = running(&job);
+    let mut child = job.only("context-engine").start();
+    while job.count("UpdateService") == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    child.start_kill().unwrap();
+    job.ended(child).await;
+    job.sandbox.with(|world| world.image_mut("escher-asset-store", TAG).fate = Fate::Answers { status: 500 });
+    let ran = job.only("asset-store context-engine").set("DEPLOY_SMOKE_TIMEOUT_SECONDS", "0.3").run().await;
+    ran.ends(5, "rolled-back").says("is in flight: joined").says("context-engine  taken back");
+    assert_eq!(running(&job), before);
+}
+
+#[tokio::test]
+async fn a_rerun_goes_back_past_its_own_release_where_ecs_stops_at_it() {
+    // The first run of the release arrives at asset-store alone; the second brings it other configuration, which crashes.
+    let mut job = Job::tag_push(escher()).await;
+    let before = running(&job);
+    job.only("asset-store").run().await.ends(0, "success");
+    let folder = job.own_configuration();
+    let file = folder.join("environments/dev.env");
+    let text = std::fs::read_to_string(&file).unwrap().replace("LOG_LEVEL=debug", "LOG_LEVEL=trace");
+    std::fs::write(&file, text).unwrap();
+    job.sandbox.with(|world| world.image_mut("escher-context-engine", TAG).fate = Fate::Answers { status: 500 });
+    let ran = job.only("asset-store context-engine").set("DEPLOY_SMOKE_TIMEOUT_SECONDS", "0.3").run().await;
+    ran.ends(5, "rolled-back");
+    assert_eq!(running(&job), before);
+}
