@@ -17,9 +17,12 @@ async fn an_interrupted_release_begins_nothing_more_and_the_next_run_joins_it() 
         world.time_scale = 20.0;
         let mut job = Job::tag_push(world).await;
         let child = job.start();
-        tokio::time::sleep(Duration::from_millis(900)).await;
+        while job.count("UpdateService") < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // Both answers have been read, and nothing is healthy yet.
+        tokio::time::sleep(Duration::from_millis(200)).await;
         let updates = job.count("UpdateService");
-        assert!(updates > 0, "it is under way");
         signal(&child, name);
         let told = Instant::now();
         let ran = job.ended(child).await;
@@ -41,7 +44,9 @@ async fn interrupted_while_planning_nothing_has_changed() {
     world.fault(escher_sandbox::Fault { party: "ecs".into(), operation: "DescribeServices".into(), skip: 0, times: 9, effect: slow });
     let mut job = Job::tag_push(world).await;
     let child = job.start();
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    while job.count("token") == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     signal(&child, "INT");
     let ran = job.ended(child).await;
     ran.ends(130, "cancelled").says("cancelled before anything was begun").says("nothing has changed");

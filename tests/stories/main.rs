@@ -1,6 +1,6 @@
 //! The binary as users run it, over real sockets, against the sandbox. Each test is a story with an end that is checked in
 //! the exit code, the outputs, the report, and in what the sandbox saw.
-#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "stories start programs, and say what they measured")]
+#![expect(clippy::disallowed_methods, reason = "stories start programs")]
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on should stop")]
 
 mod action;
@@ -8,7 +8,6 @@ mod behind;
 mod chaos;
 mod chaos_faults;
 mod configuration;
-mod detection;
 mod failures;
 mod harness;
 mod house;

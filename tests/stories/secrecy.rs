@@ -50,7 +50,9 @@ async fn text_from_ecs_is_neither_a_workflow_command_nor_a_mention() {
     let mut job = Job::tag_push(world).await;
     job.only("autoresolver").input("on-failure", "hold").set("DEPLOY_TIMEOUT_MINUTES", "0.02");
     let child = job.start();
-    tokio::time::sleep(std::time::Duration::from_millis(600)).await;
+    while job.count("UpdateService") == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
     job.sandbox.with(|world| {
         let event = Event { id: "evil".into(), message: EVIL.into(), ..world.service_mut("asset-store").events.first().cloned().unwrap() };
         world.service_mut("autoresolver").events.insert(0, event);

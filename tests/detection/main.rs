@@ -1,4 +1,11 @@
-//! How soon the verdict comes, and how close the release stays to its critical path.
+//! How soon the verdict comes, and how close the release stays to its critical path. A program of its own: cargo runs test
+//! programs one after the other, so nothing else disturbs the measurement.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on should stop")]
+#![expect(clippy::print_stdout, reason = "it says what it measured")]
+
+#[path = "../stories/harness.rs"]
+#[expect(dead_code, reason = "the stories use the rest of it")]
+mod harness;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
