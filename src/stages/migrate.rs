@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::{Clients, log_tail};
+use crate::clients::aws::CallError;
 use crate::clients::console::Console;
 use crate::clients::ecs::OneOff;
 use crate::config::{Command, Request};
@@ -35,7 +36,7 @@ pub async fn migrate(request: &Request, clients: &Clients, plan: &mut Plan, cons
     for planned in &mut plan.services {
         let Some(migration) = planned.migration.clone().filter(|migration| !migration.is_done) else { continue };
         let Start::Update(body) = &planned.start else { continue };
-        let definition = clients.ecs.register(body).await.map_err(|error| refused(planned, &error.to_string()))?;
+        let definition = clients.ecs.register(body).await.map_err(|error| refused(planned, &error))?;
         planned.start = Start::Registered(definition.clone());
         let began = Instant::now();
         console.line(&format!("migrating {}: {}", planned.name, migration.command.join(" ")));
@@ -62,28 +63,27 @@ async fn one(
     definition: &DefinitionArn,
 ) -> Result<(), Error> {
     let started_by = started_by(planned, migration);
-    let earlier =
-        clients.ecs.tasks_of(planned.definition.family(), &started_by).await.map_err(|error| refused(planned, &error.to_string()))?;
-    let has_succeeded = |task: &&Task| task.end.as_ref().is_some_and(|end| exit_code(end, &planned.container) == Some(0));
-    if earlier.iter().any(|task| has_succeeded(&task)) {
-        return Ok(());
-    }
-    let task = match earlier.into_iter().find(|task| task.end.is_none()) {
-        Some(task) => task.id,
-        None => {
+    let task = match earlier(clients, planned, &started_by).await.map_err(|error| refused(planned, &error))? {
+        Earlier::Succeeded => return Ok(()),
+        Earlier::Runs(task) => task,
+        Earlier::None => {
             let one_off = OneOff {
                 service: planned.view.name.clone(),
                 definition: definition.clone(),
                 container: planned.container.clone(),
                 command: migration.command.clone(),
-                started_by,
+                started_by: started_by.clone(),
                 token: token(request, planned, migration),
             };
-            clients
-                .ecs
-                .run_once(&one_off)
-                .await
-                .map_err(|error| failed(planned, format!("the task could not be started: {error}"), Vec::new()))?
+            match clients.ecs.run_once(&one_off).await {
+                Ok(task) => task,
+                // No good answer is no proof that nothing was begun.
+                Err(error) => match earlier(clients, planned, &started_by).await {
+                    Ok(Earlier::Runs(task)) => task,
+                    Ok(Earlier::Succeeded) => return Ok(()),
+                    _ => return Err(failed(planned, format!("the task could not be started: {error}"), Vec::new())),
+                },
+            }
         }
     };
     let end = wait(request, clients, planned, &task).await?;
@@ -94,6 +94,22 @@ async fn one(
             Err(failed(planned, told(&end, code), log))
         }
     }
+}
+
+/// What is there of a migration already.
+enum Earlier {
+    None,
+    Runs(String),
+    Succeeded,
+}
+
+async fn earlier(clients: &Clients, planned: &PlannedService, started_by: &str) -> Result<Earlier, CallError> {
+    let tasks = clients.ecs.tasks_of(planned.definition.family(), started_by).await?;
+    let has_succeeded = |task: &Task| task.end.as_ref().is_some_and(|end| exit_code(end, &planned.container) == Some(0));
+    if tasks.iter().any(has_succeeded) {
+        return Ok(Earlier::Succeeded);
+    }
+    Ok(tasks.into_iter().find(|task| task.end.is_none()).map_or(Earlier::None, |task| Earlier::Runs(task.id)))
 }
 
 async fn wait(request: &Request, clients: &Clients, planned: &PlannedService, task: &str) -> Result<TaskEnd, Error> {
@@ -155,12 +171,13 @@ fn fnv(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-fn refused(planned: &PlannedService, why: &str) -> Error {
-    Error::refused(
-        planned.name.as_str(),
-        format!("its migration could not be begun: {why}"),
-        "allow the role ecs:RegisterTaskDefinition, ecs:RunTask, ecs:ListTasks and iam:PassRole",
-    )
+fn refused(planned: &PlannedService, error: &CallError) -> Error {
+    let way_out = if error.is_denied() {
+        "allow the role ecs:RegisterTaskDefinition, ecs:RunTask, ecs:ListTasks, ecs:DescribeTasks and iam:PassRole"
+    } else {
+        "run it again; if it stays, look at the AWS health dashboard"
+    };
+    Error::refused(planned.name.as_str(), format!("its migration could not be begun: {error}"), way_out)
 }
 
 fn failed(planned: &PlannedService, what: String, log: Vec<String>) -> Error {
