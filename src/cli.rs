@@ -9,16 +9,18 @@ use crate::config::inputs::{INPUTS, Input, Kind};
 
 const AFTER: &str = "\
 commands:
-  run     plan, then deploy in order, with smoke tests (default)
-  plan    print what `run` would do and why
-  deploy  as run, for workflows that build their images in an earlier job
-  smoke   ask the running services for their health and version
+  run       plan, build what has changed, deploy in order, with smoke tests (default)
+  plan      print what `run` would do and why
+  detect    plan, and give a build job its matrix (output `matrix`)
+  build     build, test and push the images of the plan
+  deploy    as run, once the images are in the registry
+  smoke     ask the running services for their health and version
   rollback  put the images of an earlier release (tag; default: the one before) back, in reverse order
-  verify  check every precondition of `run` and report all findings
-  iam     print the trust policy and the least-privilege policy for the deploy role
+  verify    check every precondition of `run` and report all findings
+  iam       print the trust policy and the least-privilege policy for the deploy role
 
 Tokens have no flags: set GITHUB_TOKEN and SLACK_BOT_TOKEN.
-exit codes: 0 done, 1 deployment failed, 2 usage, 3 refused, 4 superseded, 5 smoke test, 7 image missing,
+exit codes: 0 done, 1 deployment failed, 2 usage, 3 refused, 4 superseded, 5 smoke test, 7 build failed or image missing,
 8 migration failed, 130 cancelled";
 
 fn flag(input: &Input) -> Arg {

@@ -32,13 +32,21 @@ impl fmt::Display for Finding {
     }
 }
 
-/// A migration that failed, with its last words.
+/// A migration or a build that failed, with its last words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FailedMigration {
+pub struct FailedStep {
     /// Which, why, and what to do.
     pub finding: Finding,
     /// The log's last lines, oldest first.
     pub log: Vec<String>,
+}
+
+impl FailedStep {
+    fn lines(&self) -> Vec<String> {
+        let log = Some(&self.log).filter(|log| !log.is_empty());
+        let log = log.map(|log| format!("{}: the log's last lines:\n  | {}", self.finding.subject, log.join("\n  | ")));
+        [self.finding.to_string()].into_iter().chain(log).collect()
+    }
 }
 
 /// Why a run ended before it began.
@@ -50,8 +58,12 @@ pub enum Error {
     Refused(Vec<Finding>),
     /// Images that the release needs are not in the registry.
     MissingImages(Vec<Finding>),
+    /// Images could not be built, tested, pushed or named.
+    Build(Vec<FailedStep>),
     /// A migration failed; no service was updated.
-    Migration(FailedMigration),
+    Migration(FailedStep),
+    /// SIGINT or SIGTERM while images were built.
+    CancelledBuilding,
     /// SIGINT or SIGTERM before anything was begun.
     Cancelled,
     /// SIGINT or SIGTERM while migrations ran.
@@ -68,8 +80,9 @@ impl Error {
     pub fn findings(self) -> Vec<Finding> {
         match self {
             Self::Refused(findings) | Self::MissingImages(findings) => findings,
+            Self::Build(failed) => failed.into_iter().map(|failed| failed.finding).collect(),
             Self::Migration(failed) => vec![failed.finding],
-            Self::Configuration(_) | Self::Cancelled | Self::CancelledMigrating => Vec::new(),
+            Self::Configuration(_) | Self::Cancelled | Self::CancelledBuilding | Self::CancelledMigrating => Vec::new(),
         }
     }
 
@@ -78,9 +91,9 @@ impl Error {
         match self {
             Self::Configuration(_) => exit::USAGE,
             Self::Refused(_) => exit::REFUSED,
-            Self::MissingImages(_) => exit::IMAGE,
+            Self::MissingImages(_) | Self::Build(_) => exit::IMAGE,
             Self::Migration(_) => exit::MIGRATION,
-            Self::Cancelled | Self::CancelledMigrating => exit::CANCELLED,
+            Self::Cancelled | Self::CancelledBuilding | Self::CancelledMigrating => exit::CANCELLED,
         }
     }
 
@@ -88,8 +101,8 @@ impl Error {
     pub fn result(&self) -> RunResult {
         match self {
             Self::Configuration(_) | Self::Refused(_) => RunResult::Refused,
-            Self::MissingImages(_) | Self::Migration(_) => RunResult::Failed,
-            Self::Cancelled | Self::CancelledMigrating => RunResult::Cancelled,
+            Self::MissingImages(_) | Self::Build(_) | Self::Migration(_) => RunResult::Failed,
+            Self::Cancelled | Self::CancelledBuilding | Self::CancelledMigrating => RunResult::Cancelled,
         }
     }
 
@@ -100,7 +113,12 @@ impl Error {
             Self::Configuration(problems) => format!("refused: {} in the configuration", many(problems.len(), "problem")),
             Self::Refused(findings) => format!("refused: {}", many(findings.len(), "finding")),
             Self::MissingImages(findings) => format!("failed: {} missing in the registry", many(findings.len(), "image")),
+            Self::Build(failed) => {
+                let names: Vec<&str> = failed.iter().map(|failed| failed.finding.subject.as_str()).collect();
+                format!("failed: the build of {}", names.join(", "))
+            }
             Self::Migration(failed) => format!("failed: the migration of {}", failed.finding.subject),
+            Self::CancelledBuilding => "cancelled while images were built".to_owned(),
             Self::CancelledMigrating => "cancelled while a migration ran".to_owned(),
             Self::Cancelled => "cancelled before anything was begun".to_owned(),
         }
@@ -111,14 +129,9 @@ impl Error {
         match self {
             Self::Configuration(problems) => problems.iter().map(ToString::to_string).collect(),
             Self::Refused(findings) | Self::MissingImages(findings) => findings.iter().map(ToString::to_string).collect(),
-            Self::Migration(failed) => {
-                let mut lines = vec![failed.finding.to_string()];
-                if !failed.log.is_empty() {
-                    lines.push(format!("the log's last lines:\n  | {}", failed.log.join("\n  | ")));
-                }
-                lines
-            }
-            Self::Cancelled | Self::CancelledMigrating => Vec::new(),
+            Self::Build(failed) => failed.iter().flat_map(FailedStep::lines).collect(),
+            Self::Migration(failed) => failed.lines(),
+            Self::Cancelled | Self::CancelledBuilding | Self::CancelledMigrating => Vec::new(),
         }
     }
 
@@ -127,6 +140,8 @@ impl Error {
         match self {
             Self::Configuration(_) => "nothing was contacted, nothing has changed",
             Self::Refused(_) | Self::MissingImages(_) | Self::Cancelled => "nothing has changed",
+            Self::Build(_) => "images may have been pushed to the registry; nothing was migrated or deployed, every service runs as before",
+            Self::CancelledBuilding => "images may have been pushed to the registry; nothing was deployed, and the next run finds them",
             Self::CancelledMigrating => "the migration's task goes on by itself, and the next run takes it up; no service was updated",
             Self::Migration(_) => "the migration ran and may have changed data; no service was updated, every service runs as before",
         }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::clients::aws;
 use crate::clients::console::{Console, Masks};
 use crate::clients::http;
 use crate::clients::oidc;
@@ -16,17 +15,19 @@ use crate::domain::board::Board;
 use crate::domain::graph::Graph;
 use crate::domain::names::ServiceName;
 use crate::domain::outcome::{RunResult, Verdict, exit};
-use crate::domain::plan::Plan;
+use crate::domain::plan::Action;
 use crate::domain::tag::ReleaseTag;
 use crate::error::Error;
 use crate::report::iam::DeployRole;
-use crate::report::slack::{Context, of_board, of_error};
+use crate::report::matrix::Matrix;
+use crate::report::slack::{Context, Message, of_board, of_error};
 use crate::report::table;
 use crate::stages::cancel::Cancel;
 use crate::stages::finish::{Ending, finish};
 use crate::stages::notify::{Notified, Notifier};
+use crate::stages::prepare::{self, Prepared};
 use crate::stages::progress::Progress;
-use crate::stages::{Clients, deploy, earlier, migrate, older, plan, read, rollback, settle, smoke_command, verify};
+use crate::stages::{Clients, deploy, earlier, migrate, names, rollback, smoke_command, verify};
 
 /// Slack's last update may take so long; a cancelled run must end within five seconds.
 const LAST_WORDS: Duration = Duration::from_secs(15);
@@ -57,27 +58,23 @@ struct Run<'a> {
     began: Instant,
 }
 
-/// A plan, and what it takes to apply it.
-struct Prepared {
-    clients: Clients,
-    plan: Plan,
-    warnings: Vec<String>,
-}
-
 impl Run<'_> {
     async fn command(&self) -> Ending {
-        let applies = !matches!(self.request.command, Command::Plan) && !self.request.dry_run;
+        let applies = !matches!(self.request.command, Command::Plan | Command::Detect) && !self.request.dry_run;
         let mut ending = match (&self.request.tag, self.request.command) {
             (_, Command::Smoke) => self.smoke().await,
             (_, Command::Verify) => self.verify().await,
             (None, Command::Rollback) => return self.roll_back_one().await,
             (_, Command::Iam) => self.iam(),
+            (Some(tag), Command::Build) if applies => self.build(tag).await,
             (Some(tag), _) if applies => self.deploy(tag).await,
+            (Some(tag), Command::Detect) => self.detect(tag).await,
             (Some(tag), _) => self.only_plan(tag).await,
             (None, _) => Ending::default(),
         };
         ending.environment = Some(self.request.environment.name.clone());
         ending.tag = self.request.tag.clone();
+        ending.matrix = ending.plan.as_ref().map(|plan| Matrix::of(plan, &self.request.services)).unwrap_or_default();
         ending
     }
 
@@ -91,34 +88,22 @@ impl Run<'_> {
     }
 
     async fn connect(&self) -> Result<Clients, Error> {
-        let environment = &self.request.environment;
-        let http =
-            http::client().map_err(|error| Error::refused("TLS", http::cause(&error), "install root certificates (ca-certificates)"))?;
-        let aws = aws::connect(environment, &self.request.runner, &http, self.masks).await?;
-        self.console.line(&format!("AWS account {}, {}, cluster {}", aws.account, environment.region, environment.cluster));
-        Ok(Clients::new(&aws, environment, http))
+        prepare::connect(self.request, &self.console, self.masks).await
     }
 
-    /// Reads the world, plans, prints, and refuses what is older than what runs; waits for what moves when the plan is to be
-    /// applied.
-    async fn prepare(&self, tag: &ReleaseTag, applies: bool) -> Result<Prepared, Error> {
-        let clients = self.connect().await?;
-        loop {
-            let world = read::inspect(self.request, &clients).await?;
-            let plan = plan::plan(self.request, tag, &world)?;
-            if applies && settle::settle(self.request, &clients, &plan, &world.needed, &self.console).await? {
-                continue;
-            }
-            self.console.group(&format!("Plan: {tag} to {}", plan.environment), &table::plan(&plan));
-            let mut warnings = world.warnings;
-            warnings.extend(older::check(self.request, &clients.http, &plan).await?);
-            return Ok(Prepared { clients, plan, warnings });
-        }
+    /// A plan that is to be applied, with every image of it in the registry. A run of `build` does not touch ECS, and need not
+    /// wait for it.
+    async fn provide(&self, tag: &ReleaseTag) -> Result<Prepared, Error> {
+        let (request, console) = (self.request, &self.console);
+        let waits = request.command != Command::Build;
+        let mut prepared = self.until_cancelled(prepare::prepare(request, tag, waits, console, self.masks)).await?;
+        prepare::provide(request, tag, &mut prepared, console, self.masks, self.cancel).await?;
+        Ok(prepared)
     }
 
-    /// Prepares, and runs the migrations; a run that takes an earlier release back runs none.
-    async fn prepare_and_migrate(&self, tag: &ReleaseTag) -> Result<Prepared, Error> {
-        let mut prepared = self.until_cancelled(self.prepare(tag, true)).await?;
+    /// Provides, and runs the migrations; a run that takes an earlier release back runs none.
+    async fn provide_and_migrate(&self, tag: &ReleaseTag) -> Result<Prepared, Error> {
+        let mut prepared = self.provide(tag).await?;
         if self.request.command == Command::Rollback {
             return Ok(prepared);
         }
@@ -132,7 +117,8 @@ impl Run<'_> {
     }
 
     async fn only_plan(&self, tag: &ReleaseTag) -> Ending {
-        match self.until_cancelled(self.prepare(tag, false)).await {
+        let (request, console) = (self.request, &self.console);
+        match self.until_cancelled(prepare::prepare(request, tag, false, console, self.masks)).await {
             Err(error) => Ending { error: Some(error), ..Ending::default() },
             Ok(prepared) => {
                 let board = Board::new(&prepared.plan, &self.request.graph, &self.runbooks());
@@ -148,12 +134,74 @@ impl Run<'_> {
         }
     }
 
+    /// The plan for a build job; it opens the release's message, which the later job that deploys closes.
+    async fn detect(&self, tag: &ReleaseTag) -> Ending {
+        let (_board, watched) = watch::channel(Board::default());
+        let notifier = self.notifier(watched).filter(|_| !self.request.dry_run);
+        let mut ending = self.only_plan(tag).await;
+        let last = match (&ending.error, &ending.planned) {
+            (Some(error), _) => of_error(&self.slack_context(), error),
+            (None, board) => of_board(&self.slack_context(), &board.clone().unwrap_or_default(), None, self.began.elapsed()),
+        };
+        self.tell(notifier, last, &mut ending).await;
+        ending
+    }
+
+    /// The images alone. A failure is told where the release's message stands already; the job that deploys tells it otherwise.
+    async fn build(&self, tag: &ReleaseTag) -> Ending {
+        let provided = self.provide(tag).await;
+        let mut ending = match provided {
+            Err(error) => Ending { error: Some(error), ..Ending::default() },
+            Ok(prepared) => {
+                let has_built = prepared.plan.services.iter().any(|planned| planned.action == Action::Build);
+                let result = if has_built { RunResult::Success } else { RunResult::Unchanged };
+                self.console.line(if has_built {
+                    "every image is in the registry"
+                } else {
+                    "nothing to build: every image is in the registry"
+                });
+                Ending {
+                    verdict: Some(Verdict { result, exit_code: exit::SUCCESS }),
+                    planned: Some(Board::new(&prepared.plan, &self.request.graph, &self.runbooks())),
+                    has_provided: true,
+                    plan: Some(prepared.plan),
+                    warnings: prepared.warnings,
+                    ..Ending::default()
+                }
+            }
+        };
+        if let Some(error) = ending.error.clone().filter(|_| self.request.slack_message.is_some()) {
+            let (_board, watched) = watch::channel(Board::default());
+            self.tell(self.notifier(watched), of_error(&self.slack_context(), &error), &mut ending).await;
+        }
+        ending
+    }
+
+    /// The release's message, for the last time in this job.
+    async fn tell(&self, notifier: Option<Notifier>, last: Message, ending: &mut Ending) {
+        ending.notified = match notifier {
+            Some(notifier) if self.cancel.is_cancelled() => notifier.finish(last, LAST_WORDS_CANCELLED).await,
+            Some(notifier) => notifier.finish(last, LAST_WORDS).await,
+            None => Notified::default(),
+        };
+        ending.warnings.extend(ending.notified.warning.clone());
+    }
+
+    /// Success is marked on the images, where everything that could fail was asked for.
+    async fn mark_passed(&self, prepared: &mut Prepared, verdict: &Verdict) {
+        let is_whole = verdict.exit_code == exit::SUCCESS && !self.request.skip_smoke && self.request.command != Command::Rollback;
+        if is_whole && !self.cancel.is_cancelled() {
+            let warnings = names::mark_passed(self.request, &prepared.clients, &prepared.plan).await;
+            prepared.warnings.extend(warnings);
+        }
+    }
+
     async fn deploy(&self, tag: &ReleaseTag) -> Ending {
         let (board, watched) = watch::channel(Board::default());
         let (notifier, context) = (self.notifier(watched.clone()), self.slack_context());
-        let mut ending = match self.prepare_and_migrate(tag).await {
+        let mut ending = match self.provide_and_migrate(tag).await {
             Err(error) => Ending { error: Some(error), ..Ending::default() },
-            Ok(prepared) => {
+            Ok(mut prepared) => {
                 board.send_replace(Board::new(&prepared.plan, &self.graph(), &self.runbooks()));
                 let progress = Progress::start(self.console.clone(), watched, self.began);
                 // A release that is being taken back is not taken forward again when that fails.
@@ -174,8 +222,10 @@ impl Run<'_> {
                     rollback::roll_back(job, &self.console).await;
                 }
                 let board = board.borrow().clone();
+                let verdict = board.verdict();
+                self.mark_passed(&mut prepared, &verdict).await;
                 Ending {
-                    verdict: Some(board.verdict()),
+                    verdict: Some(verdict),
                     plan: Some(prepared.plan),
                     board: Some(board),
                     warnings: prepared.warnings,
@@ -188,12 +238,7 @@ impl Run<'_> {
             (None, Some(board), verdict) => of_board(&context, board, verdict.as_ref(), self.began.elapsed()),
             _ => of_board(&context, &Board::default(), None, self.began.elapsed()),
         };
-        ending.notified = match notifier {
-            Some(notifier) if self.cancel.is_cancelled() => notifier.finish(last, LAST_WORDS_CANCELLED).await,
-            Some(notifier) => notifier.finish(last, LAST_WORDS).await,
-            None => Notified::default(),
-        };
-        ending.warnings.extend(ending.notified.warning.clone());
+        self.tell(notifier, last, &mut ending).await;
         ending
     }
 

@@ -80,14 +80,24 @@ impl Console {
         }
     }
 
-    /// Opens a fold of the log.
+    /// A fold of the log.
     pub fn group(&self, title: &str, lines: &[String]) {
+        self.open_group(title);
+        lines.iter().for_each(|line| self.line(line));
+        self.close_group();
+    }
+
+    /// Opens a fold of the log; they don't nest.
+    pub fn open_group(&self, title: &str) {
         if self.is_github_actions {
             raw(&format!("::group::{}", defuse(&self.masks.hide(title)).replace('\n', " ")));
         } else {
             self.line(title);
         }
-        lines.iter().for_each(|line| self.line(line));
+    }
+
+    /// Closes it.
+    pub fn close_group(&self) {
         if self.is_github_actions {
             raw("::endgroup::");
         }

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::config::Region;
 use aws_sdk_ecr::types::ImageIdentifier;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 use super::aws::{Aws, CallError, FreshCredentials};
+use super::console::Masks;
 use crate::domain::environment::Environment;
 use crate::domain::names::{Digest, EcrRepository};
 
@@ -33,6 +36,21 @@ pub struct Stored {
     pub digest: Digest,
     /// All its tags.
     pub tags: Vec<String>,
+}
+
+/// What docker needs to push, good for twelve hours.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The registry's host.
+    pub host: String,
+    /// User and password, as docker's configuration has them.
+    pub auth: String,
+}
+
+impl std::fmt::Debug for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Login({})", self.host)
+    }
 }
 
 impl Ecr {
@@ -84,6 +102,31 @@ impl Ecr {
             found.extend(pairs.map(|(name, uri)| (EcrRepository::from(name), uri.to_owned())));
         }
         Ok(found)
+    }
+
+    /// A login for docker, masked before it is used.
+    ///
+    /// # Errors
+    /// `CallError`.
+    pub async fn login(&self, masks: &Masks) -> Result<Login, CallError> {
+        const OPERATION: &str = "GetAuthorizationToken";
+        // Only one's own registry answers without its id; it is the old way to ask for another.
+        let request = self.client.get_authorization_token();
+        #[expect(deprecated, reason = "ECR's only way to name a registry of another account")]
+        let request = request.set_registry_ids(self.registry.clone().map(|id| vec![id]));
+        let answer = request.send().await.map_err(|error| CallError::new(OPERATION, &error))?;
+        let data = answer.authorization_data().first();
+        let pair = data.and_then(|data| Some((data.proxy_endpoint()?, data.authorization_token()?)));
+        let Some((endpoint, auth)) = pair else {
+            let message = "the answer holds no authorization".to_owned();
+            return Err(CallError { operation: OPERATION, code: "NoAnswer".to_owned(), message });
+        };
+        masks.add(auth);
+        if let Some(password) = STANDARD.decode(auth).ok().and_then(|pair| String::from_utf8(pair).ok()) {
+            masks.add(password.strip_prefix("AWS:").unwrap_or(&password));
+        }
+        let host = endpoint.split_once("://").map_or(endpoint, |(_, host)| host).trim_end_matches('/');
+        Ok(Login { host: host.to_owned(), auth: auth.to_owned() })
     }
 
     /// The image behind a tag; none where there is none.

@@ -1,28 +1,44 @@
-//! GitHub's REST API: how two commits lie to each other.
-//!
-//! The one HTTP client, not octocrab: for a single GET that would bring a second client stack with timeouts and retries of its
-//! own, while status, time limit and bounded retries are decided here in a few lines.
+//! GitHub's REST API, through octocrab on the one HTTP client: commits, comparisons, and the tokens of a GitHub App.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use octocrab::models::{AppId, InstallationId};
+use octocrab::{Octocrab, OctocrabBuilder};
+use secrecy::ExposeSecret;
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::http::cause;
+use super::console::Masks;
+use crate::domain::change::{Comparison, MOST_FILES};
 use crate::domain::names::Revision;
-use crate::domain::older::Ancestry;
+use crate::domain::older::{Ancestry, Pair, is_commit};
 
 const TRIES: u32 = 3;
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// A token that is handed to a build is good for at least so long: clones come early in a build.
+const GOOD_FOR: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
 
-/// The API, with a token.
+/// The API.
 #[derive(Clone)]
 pub struct GitHub {
-    http: reqwest::Client,
-    url: String,
-    token: String,
+    crab: Octocrab,
+    token: Token,
+    masks: Masks,
+    /// What was answered already: a branch that moves during a run must not give it two commits.
+    known: Arc<Mutex<HashMap<String, Value>>>,
 }
 
-/// Why commits could not be compared.
+#[derive(Clone)]
+enum Token {
+    /// Given, and good as long as the job.
+    Given(String),
+    /// An App's installation: tokens of an hour, renewed by octocrab.
+    Installation,
+}
+
+/// Why GitHub gave no useful answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GitHubError {
     /// Another status than 200.
@@ -31,17 +47,23 @@ pub enum GitHubError {
     /// No answer.
     #[error("GitHub did not answer: {0}")]
     Unreachable(String),
-    /// No `status` that means anything.
+    /// Nothing in it that means anything.
     #[error("GitHub's answer can't be read")]
     Odd,
+    /// The App's key is no RSA key.
+    #[error("its private key can't be read: {0}")]
+    Key(String),
 }
 
 fn advice(status: &u16) -> &'static str {
     match *status {
         301 | 302 | 307 | 308 => ": the repository was renamed: correct `repo`",
-        401 => ": `github-token` is wrong or no longer valid",
-        403 | 429 => ": `github-token` may not read the repository, or has reached its rate limit",
-        404 => ": `github-token` does not reach the repository, or the commit is not in it",
+        401 => ": the token is wrong or no longer valid: see `github-token`",
+        403 | 429 => ": the token may not read the repository, or has reached its rate limit",
+        404 => {
+            ": the token does not reach the repository, or the commit is not in it; a job's own token reaches its own repository alone: \
+             set DEPLOY_GITHUB_APP_ID and DEPLOY_GITHUB_APP_SECRET, or a `github-token` that may read it"
+        }
         _ => "",
     }
 }
@@ -53,45 +75,200 @@ impl GitHubError {
     }
 }
 
+/// A commit, as far as it is needed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// Its id.
+    pub id: Revision,
+    /// Its tree.
+    pub tree: String,
+}
+
 #[derive(Deserialize)]
-struct Answer {
+struct CommitAnswer {
+    sha: String,
+    commit: CommitBody,
+}
+
+#[derive(Deserialize)]
+struct CommitBody {
+    tree: Tree,
+}
+
+#[derive(Deserialize)]
+struct Tree {
+    sha: String,
+}
+
+#[derive(Deserialize)]
+struct CompareAnswer {
     status: String,
+    #[serde(default)]
+    behind_by: u64,
+    #[serde(default)]
+    total_commits: u64,
+    #[serde(default)]
+    files: Option<Vec<File>>,
+}
+
+#[derive(Deserialize)]
+struct File {
+    filename: String,
+    previous_filename: Option<String>,
 }
 
 impl GitHub {
-    /// The API's client.
-    pub fn new(http: reqwest::Client, url: &str, token: &str) -> Self {
-        Self { http, url: url.to_owned(), token: token.to_owned() }
+    /// With a token that was given.
+    ///
+    /// # Errors
+    /// `GitHubError` for an address or a token that can't be sent.
+    pub fn with_token(http: &reqwest::Client, url: &str, token: &str, masks: &Masks) -> Result<Self, GitHubError> {
+        let crab = build(http, url, |builder| Ok(builder.personal_token(token)))?;
+        Ok(Self::new(crab, Token::Given(token.to_owned()), masks))
     }
 
-    /// How `head` lies to `base` in a repository, `owner/name`.
+    /// As a GitHub App, installed for `owner`
+    /// (<https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app>).
+    ///
+    /// # Errors
+    /// `GitHubError`: the key, the App, or its installation.
+    pub async fn with_app(http: &reqwest::Client, url: &str, app: (u64, &str), owner: &str, masks: &Masks) -> Result<Self, GitHubError> {
+        let (id, key) = app;
+        let as_app = build(http, url, |builder| builder.app_from_rsa_pem(AppId(id), key.trim()))?;
+        let id = match installation(&as_app, &format!("/orgs/{owner}/installation")).await {
+            Err(GitHubError::Status(404)) => installation(&as_app, &format!("/users/{owner}/installation")).await,
+            other => other,
+        }?;
+        let crab = as_app.installation(id).map_err(|error| read(&error))?;
+        let github = Self::new(crab, Token::Installation, masks);
+        github.token().await?;
+        Ok(github)
+    }
+
+    fn new(crab: Octocrab, token: Token, masks: &Masks) -> Self {
+        Self { crab, token, masks: masks.clone(), known: Arc::default() }
+    }
+
+    /// A token that is good for some minutes, masked.
+    ///
+    /// # Errors
+    /// `GitHubError` where an App is given none.
+    pub async fn token(&self) -> Result<String, GitHubError> {
+        match &self.token {
+            Token::Given(token) => Ok(token.clone()),
+            Token::Installation => {
+                let renewed =
+                    tried(|| async { self.crab.installation_token_with_buffer(GOOD_FOR).await.map_err(|error| read(&error)) }).await?;
+                self.masks.add(renewed.expose_secret());
+                Ok(renewed.expose_secret().to_owned())
+            }
+        }
+    }
+
+    /// The commit of a tag, a branch (`tags/v1.2.3`, `heads/main`) or an id, in a repository `owner/name`; none where the
+    /// repository has no such one.
     ///
     /// # Errors
     /// `GitHubError`, after three tries at what passes.
-    pub async fn compare(&self, repository: &str, base: &Revision, head: &Revision) -> Result<Ancestry, GitHubError> {
-        // Only the status is read: one commit a page keeps the answer small.
-        let url = format!("{}/repos/{repository}/compare/{base}...{head}?per_page=1", self.url);
-        let mut tried = 0;
-        loop {
-            tried += 1;
-            let error = match self.attempt(&url).await {
-                Err(error) if error.is_passing() && tried < TRIES => error,
-                result => return result,
-            };
-            tracing::debug!(%error, tried, repository, "comparing commits again");
-            tokio::time::sleep(Duration::from_millis((200 << tried) + fastrand::u64(..200))).await;
+    pub async fn commit(&self, repository: &str, reference: &str) -> Result<Option<Commit>, GitHubError> {
+        // The changed files are of no interest here: one a page keeps the answer small.
+        let route = format!("/repos/{repository}/commits/{}?per_page=1", encoded(reference));
+        match self.get(&route).await {
+            Ok(answer) => {
+                let answer: CommitAnswer = serde_json::from_value(answer).map_err(|_| GitHubError::Odd)?;
+                let id = Revision::new(answer.sha);
+                if is_commit(&id) { Ok(Some(Commit { id, tree: answer.commit.tree.sha })) } else { Err(GitHubError::Odd) }
+            }
+            // "No commit found for SHA", and a repository without any commit.
+            Err(GitHubError::Status(409 | 422)) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
-    async fn attempt(&self, url: &str) -> Result<Ancestry, GitHubError> {
-        let request = self.http.get(url).bearer_auth(&self.token).timeout(TIMEOUT);
-        let request = request.header("accept", "application/vnd.github+json").header("x-github-api-version", "2022-11-28");
-        let response = request.send().await.map_err(|error| GitHubError::Unreachable(cause(&error)))?;
-        if response.status().as_u16() != 200 {
-            return Err(GitHubError::Status(response.status().as_u16()));
-        }
-        let body = response.bytes().await.map_err(|error| GitHubError::Unreachable(cause(&error)))?;
-        let answer: Answer = serde_json::from_slice(&body).map_err(|_| GitHubError::Odd)?;
-        Ancestry::parse(&answer.status).ok_or(GitHubError::Odd)
+    /// How two commits lie to each other. The first page holds the changed files, three hundred at most.
+    ///
+    /// # Errors
+    /// `GitHubError`, after three tries at what passes.
+    pub async fn compare(&self, pair: &Pair) -> Result<Comparison, GitHubError> {
+        self.between(&pair.repository, pair.base.as_str(), &pair.head).await
     }
+
+    /// The same for a branch: `Behind` and `Identical` mean that the commit is on it.
+    ///
+    /// # Errors
+    /// `GitHubError`, after three tries at what passes.
+    pub async fn on_branch(&self, repository: &str, branch: &str, commit: &Revision) -> Result<bool, GitHubError> {
+        let ancestry = self.between(repository, branch, commit).await?.ancestry;
+        Ok(matches!(ancestry, Ancestry::Behind | Ancestry::Identical))
+    }
+
+    async fn between(&self, repository: &str, base: &str, head: &Revision) -> Result<Comparison, GitHubError> {
+        let answer = self.get(&format!("/repos/{repository}/compare/{}...{head}?per_page=1&page=1", encoded(base))).await?;
+        let answer: CompareAnswer = serde_json::from_value(answer).map_err(|_| GitHubError::Odd)?;
+        let ancestry = Ancestry::parse(&answer.status).ok_or(GitHubError::Odd)?;
+        let files = answer.files.filter(|files| files.len() < MOST_FILES);
+        // A file that was moved away counts where it was, too.
+        let names = |file: File| [Some(file.filename), file.previous_filename].into_iter().flatten();
+        let commits = if ancestry == Ancestry::Behind { answer.behind_by } else { answer.total_commits };
+        Ok(Comparison { ancestry, commits, files: files.map(|files| files.into_iter().flat_map(names).collect()) })
+    }
+
+    async fn get(&self, route: &str) -> Result<Value, GitHubError> {
+        if let Some(known) = self.known.lock().ok().and_then(|known| known.get(route).cloned()) {
+            return Ok(known);
+        }
+        // Renewed here, so that it is masked before it is used.
+        self.token().await?;
+        let answer = tried(|| async { self.crab.get::<Value, _, ()>(route, None).await.map_err(|error| read(&error)) }).await?;
+        if let Ok(mut known) = self.known.lock() {
+            known.insert(route.to_owned(), answer.clone());
+        }
+        Ok(answer)
+    }
+}
+
+async fn installation(app: &Octocrab, route: &str) -> Result<InstallationId, GitHubError> {
+    let answer = tried(|| async { app.get::<Value, _, ()>(route, None).await.map_err(|error| read(&error)) }).await?;
+    answer["id"].as_u64().map(InstallationId).ok_or(GitHubError::Odd)
+}
+
+/// A branch's or tag's name as part of an address; its slashes stay.
+fn encoded(name: &str) -> String {
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    name.bytes().map(|byte| if safe(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+type Builder = OctocrabBuilder<octocrab::NoSvc, octocrab::DefaultOctocrabBuilderConfig, octocrab::NoAuth, octocrab::NotLayerReady>;
+
+fn build(http: &reqwest::Client, url: &str, with: impl FnOnce(Builder) -> octocrab::Result<Builder>) -> Result<Octocrab, GitHubError> {
+    let builder = Octocrab::builder().base_uri(url).map_err(|error| read(&error))?;
+    with(builder).and_then(|builder| builder.build_with_reqwest(http.clone())).map_err(|error| read(&error))
+}
+
+/// Tries again what may pass. octocrab has retries of its own, but without a pause and without a limit of time.
+async fn tried<T, F: Future<Output = Result<T, GitHubError>>>(attempt: impl Fn() -> F) -> Result<T, GitHubError> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let late = || GitHubError::Unreachable("timed out".to_owned());
+        let error = match tokio::time::timeout(TIMEOUT, attempt()).await.unwrap_or_else(|_| Err(late())) {
+            Err(error) if error.is_passing() && tries < TRIES => error,
+            result => return result,
+        };
+        tracing::debug!(%error, tries, "asking GitHub again");
+        tokio::time::sleep(Duration::from_millis((200 << tries) + fastrand::u64(..200))).await;
+    }
+}
+
+fn read(error: &octocrab::Error) -> GitHubError {
+    match error {
+        octocrab::Error::GitHub { source, .. } => GitHubError::Status(source.status_code.as_u16()),
+        octocrab::Error::JWT { source, .. } => GitHubError::Key(source.to_string()),
+        octocrab::Error::Serde { .. } | octocrab::Error::Json { .. } => GitHubError::Odd,
+        other => GitHubError::Unreachable(innermost(other)),
+    }
+}
+
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    super::aws::cause(error)
 }

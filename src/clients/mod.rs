@@ -1,8 +1,10 @@
 //! The edge: one file for each outside party, each speaking domain types. The seam for tests is the HTTP endpoint.
 
 pub mod aws;
+pub mod checkout;
 pub mod clock;
 pub mod console;
+pub mod docker;
 pub mod ecr;
 pub mod ecs;
 mod ecs_view;
@@ -13,6 +15,7 @@ pub mod http;
 pub mod logs;
 pub mod oidc;
 mod pace;
+pub mod process;
 pub mod role;
 pub mod secrets;
 pub mod slack;

@@ -1,8 +1,9 @@
-//! AWS Secrets Manager: that a secret is there and can be read. Its value is never asked for.
+//! AWS Secrets Manager: that a service's secret is there, and the value of our own. A service's value is never asked for.
 
 use aws_sdk_secretsmanager::Client;
 
 use super::aws::{Aws, CallError, FreshCredentials};
+use super::console::Masks;
 
 /// The account's secrets.
 #[derive(Clone, Debug)]
@@ -26,6 +27,22 @@ impl SecretsManager {
     pub fn new(aws: &Aws) -> Self {
         let config = aws_sdk_secretsmanager::config::Builder::from(&aws.config).retry_classifier(FreshCredentials);
         Self { client: Client::from_conf(config.build()) }
+    }
+
+    /// A secret's value, masked, each of its lines too.
+    ///
+    /// # Errors
+    /// `CallError`.
+    pub async fn value(&self, id: &str, masks: &Masks) -> Result<String, CallError> {
+        const OPERATION: &str = "GetSecretValue";
+        let answer = self.client.get_secret_value().secret_id(id).send().await.map_err(|error| CallError::new(OPERATION, &error))?;
+        let value = answer.secret_string().map(str::trim).filter(|value| !value.is_empty()).ok_or_else(|| CallError {
+            operation: OPERATION,
+            code: "Empty".to_owned(),
+            message: "the secret holds no text".to_owned(),
+        })?;
+        value.lines().filter(|line| !line.starts_with("-----")).for_each(|line| masks.add(line));
+        Ok(value.to_owned())
     }
 
     /// A secret by name or ARN; none where there is none.

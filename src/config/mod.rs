@@ -35,6 +35,10 @@ pub enum Command {
     Run,
     /// Prints what `run` would do.
     Plan,
+    /// The plan, with a matrix for a build job.
+    Detect,
+    /// Builds, tests and pushes the images of the plan.
+    Build,
     /// The rest of `run` once the images exist.
     Deploy,
     /// Health checks of the services in scope.
@@ -52,12 +56,24 @@ impl Command {
     fn may_lack_tag(self) -> bool {
         matches!(self, Self::Smoke | Self::Rollback | Self::Verify | Self::Iam)
     }
+
+    /// It asks GitHub which commits the release means.
+    pub fn reads_sources(self) -> bool {
+        matches!(self, Self::Run | Self::Plan | Self::Detect | Self::Build | Self::Deploy | Self::Verify)
+    }
+
+    /// It may build what is missing.
+    pub fn builds(self) -> bool {
+        self.reads_sources() && self != Self::Deploy
+    }
 }
 
 /// The commands by name.
 pub const COMMANDS: &[(&str, Command)] = &[
     ("run", Command::Run),
     ("plan", Command::Plan),
+    ("detect", Command::Detect),
+    ("build", Command::Build),
     ("deploy", Command::Deploy),
     ("smoke", Command::Smoke),
     ("rollback", Command::Rollback),
@@ -74,6 +90,8 @@ pub struct Tokens {
     pub github: Option<String>,
     /// Everything that must never be seen.
     pub all: Vec<String>,
+    /// The variables of this process that hold such things: programs that are started don't get them.
+    pub variables: Vec<String>,
 }
 
 impl std::fmt::Debug for Tokens {
@@ -179,7 +197,7 @@ fn read(
     let allow_older = inputs.boolean("allow-older", problems);
     let _ = inputs.boolean("skip-e2e", problems);
     let (tag, name) = release?;
-    let environment = settings::environment(&name, &settings, problems);
+    let environment = settings::environment(&name, &folder, &settings, problems);
     let services: BTreeMap<ServiceName, Service> = read.services.iter().map(|(name, read)| (name.clone(), read.service.clone())).collect();
     let scope = if read.is_whole() { find_scope(command, inputs, runner, &environment, &services, problems) } else { Scope::default() };
     if settings.is_found {
@@ -204,9 +222,16 @@ fn read(
             slack: inputs.text("slack-bot-token").map(str::to_owned),
             github: inputs.text("github-token").map(str::to_owned),
             all: secrets.to_vec(),
+            variables: variables.iter().filter(|(name, value)| is_secret(name, value, secrets)).map(|(name, _)| name.clone()).collect(),
         },
         runner: runner.clone(),
     })
+}
+
+/// A variable that no build needs: an input, the runner's OIDC request, or anything that holds a token.
+fn is_secret(name: &str, value: &str, secrets: &[String]) -> bool {
+    let holds = || secrets.iter().any(|secret| !secret.is_empty() && value.contains(secret.as_str()));
+    name.starts_with("INPUT_") || name.starts_with("ACTIONS_ID_TOKEN_") || holds()
 }
 
 /// The tag and the environment that it means, or that was asked for (CONTRACT 3).

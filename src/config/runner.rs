@@ -13,6 +13,8 @@ pub struct Runner {
     github_repository: Option<String>,
     github_ref_name: Option<String>,
     github_ref_type: Option<String>,
+    github_sha: Option<String>,
+    github_workspace: Option<PathBuf>,
     github_run_id: Option<String>,
     github_run_attempt: Option<String>,
     github_server_url: Option<String>,
@@ -27,6 +29,8 @@ pub struct Runner {
     github_api_url: Option<String>,
     slack_api_url: Option<String>,
     user: Option<String>,
+    home: Option<PathBuf>,
+    docker_config: Option<PathBuf>,
 }
 
 /// Where to fetch an OIDC token, and with what.
@@ -69,6 +73,26 @@ impl Runner {
         self.github_ref_name.as_deref().filter(|_| self.github_ref_type.as_deref() == Some("tag"))
     }
 
+    /// The commit that was pushed with the tag.
+    pub fn pushed_commit(&self) -> Option<&str> {
+        self.github_sha.as_deref().filter(|_| self.github_ref_type.as_deref() == Some("tag"))
+    }
+
+    /// The folder of the checkout: the workspace, locally the current one.
+    pub fn workspace(&self) -> PathBuf {
+        self.github_workspace.clone().unwrap_or_else(|| PathBuf::from("."))
+    }
+
+    /// Docker's configuration of this user.
+    pub fn docker_config(&self) -> Option<PathBuf> {
+        self.docker_config.clone().or_else(|| Some(self.home.as_ref()?.join(".docker"))).filter(|folder| folder.is_dir())
+    }
+
+    /// Where repositories are cloned from.
+    pub fn server_url(&self) -> &str {
+        self.github_server_url.as_deref().map_or("https://github.com", |url| url.trim_end_matches('/'))
+    }
+
     /// The run's id; `local` on a developer's machine.
     pub fn run_id(&self) -> &str {
         self.github_run_id.as_deref().unwrap_or("local")
@@ -86,7 +110,7 @@ impl Runner {
 
     /// The run's page.
     pub fn run_url(&self) -> Option<String> {
-        let server = self.github_server_url.as_deref().unwrap_or("https://github.com");
+        let server = self.server_url();
         let (repository, id) = (self.github_repository.as_deref()?, self.github_run_id.as_deref()?);
         Some(format!("{server}/{repository}/actions/runs/{id}"))
     }

@@ -9,6 +9,7 @@ use super::yaml;
 use crate::domain::credential;
 use crate::domain::graph::{Cycle, Graph};
 use crate::domain::names::{EcrRepository, ServiceName};
+use crate::domain::paths::Paths;
 use crate::domain::service::{Health, HealthTarget, Migration, Service};
 
 const KEYS: &[&str] = &[
@@ -116,16 +117,18 @@ fn read(path: &str, stem: &str, text: &str, problems: &mut Vec<Problem>) -> Opti
     let needs = fields.list("needs").unwrap_or_default();
     let config = fields.list("config").unwrap_or_default();
     let secrets = secrets(&mut fields, &config);
+    let paths = paths(&mut fields);
+    let (dockerfile, context) = build_paths(&mut fields);
     let service = Service {
         repo,
-        dockerfile: fields.text("dockerfile").unwrap_or_else(|| "Dockerfile".to_owned()),
-        context: fields.text("context").unwrap_or_else(|| ".".to_owned()),
+        dockerfile,
+        context,
         test_target: fields.text("test_target"),
         ecr_repo,
         needs: needs.iter().map(|(need, _)| ServiceName::from(need.as_str())).collect(),
         ecs_service: fields.text("ecs_service").unwrap_or_else(|| name.clone()),
         container: fields.text("container").unwrap_or_else(|| name.clone()),
-        paths: fields.list("paths").map_or_else(|| vec!["**".to_owned()], |list| list.into_iter().map(|(glob, _)| glob).collect()),
+        paths,
         health: health(path, &mut fields),
         migrate: migrate(path, &mut fields),
         config: config.iter().map(|(key, _)| key.clone()).collect(),
@@ -198,6 +201,35 @@ fn migrate(path: &str, outer: &mut Fields<'_>) -> Option<Migration> {
     }
     let irreversible = fields.boolean("irreversible").unwrap_or(false);
     Some(Migration { command: command.into_iter().map(|(word, _)| word).collect(), irreversible })
+}
+
+/// Globs that can be read.
+fn paths(fields: &mut Fields<'_>) -> Vec<String> {
+    let Some(globs) = fields.list("paths") else { return vec!["**".to_owned()] };
+    for (glob, line) in &globs {
+        if let Err(why) = Paths::new(std::slice::from_ref(glob)) {
+            fields.problem_at(*line, format!("key `paths` holds no glob: {why}"));
+        }
+    }
+    globs.into_iter().map(|(glob, _)| glob).collect()
+}
+
+/// The Dockerfile and the context, both from the repository's root. A build from a git URL sees nothing outside the context.
+fn build_paths(fields: &mut Fields<'_>) -> (String, String) {
+    let mut path = |key: &'static str, default: &str| {
+        let text = fields.text(key).unwrap_or_else(|| default.to_owned());
+        if text.starts_with('/') || text.split('/').any(|part| part == "..") || text.contains(['#', ':']) {
+            fields.problem(key, format!("key `{key}` is `{text}`: name a path inside the repository, from its root"));
+        }
+        text.trim_start_matches("./").trim_end_matches('/').to_owned()
+    };
+    let (dockerfile, context) = (path("dockerfile", "Dockerfile"), path("context", "."));
+    let context = if context.is_empty() { ".".to_owned() } else { context };
+    if context != "." && !dockerfile.starts_with(&format!("{context}/")) {
+        let message = format!("key `dockerfile` is `{dockerfile}`, outside `context`: put it there, as in {context}/Dockerfile");
+        fields.problem("dockerfile", message);
+    }
+    (dockerfile, context)
 }
 
 fn runbook(fields: &mut Fields<'_>) -> Option<String> {

@@ -36,11 +36,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("DEPLOY_ECR_REGION", Shape::Text, None, "region of the one registry (DEPLOY_REGION)"),
     setting("DEPLOY_GITHUB_OWNER", Shape::Text, Some("escher-dbai"), "organisation on GitHub"),
     setting("DEPLOY_ORCHESTRATOR", Shape::Text, Some("v3-escher-deployment"), "repository that deploys every service"),
-    setting("DEPLOY_GITHUB_APP_ID", Shape::Text, None, "GitHub App for tokens of the other repositories"),
+    setting("DEPLOY_GITHUB_APP_ID", Shape::Count, None, "GitHub App for tokens of the other repositories"),
     setting("DEPLOY_GITHUB_APP_SECRET", Shape::Text, None, "Secrets Manager name of the App's private key"),
     setting("DEPLOY_SOURCE_BRANCH", Shape::Text, None, "branch deployed where a repository lacks the tag (develop; prod: main)"),
     setting("DEPLOY_BUILD_JOBS", Shape::Count, None, "builds at once (the number of cores)"),
-    setting("DEPLOY_BUILD_CACHE", Shape::Text, None, "a buildx cache reference"),
+    setting("DEPLOY_BUILD_CACHE", Shape::Text, None, "a buildx cache reference; may hold {service}"),
     setting("DEPLOY_BASE_URL", Shape::Url, None, "joined with health.path for smoke tests; may hold {service}"),
     setting("DEPLOY_SMOKE_TIMEOUT_SECONDS", Shape::Decimal, Some("60"), "how long a service may take to answer well, in seconds"),
     setting("DEPLOY_ON_FAILURE", Shape::OnFailure, Some("rollback"), "rollback or hold"),
@@ -157,17 +157,48 @@ pub(super) fn merge(
     }
 }
 
-/// A gate that this version can't keep shut is no gate.
-fn check_unsupported(settings: &Settings, problems: &mut Vec<Problem>) {
-    if let Some(value) = settings.values.get("DEPLOY_REQUIRE_PASSED") {
-        let message = "DEPLOY_REQUIRE_PASSED is not checked by this version yet: take it out, or deploy with a later one";
-        problems.push(Problem { origin: value.origin.clone(), message: message.to_owned() });
+/// The App's two halves belong together.
+fn github_app(settings: &Settings, problems: &mut Vec<Problem>) -> Option<(u64, String)> {
+    let (id, secret) = ("DEPLOY_GITHUB_APP_ID", "DEPLOY_GITHUB_APP_SECRET");
+    match (settings.values.get(id), settings.values.get(secret)) {
+        (Some(number), Some(name)) => Some((number.text.parse().ok()?, name.text.clone())),
+        (Some(one), None) => {
+            problems.push(Problem { origin: one.origin.clone(), message: format!("{id} is set without {secret}") });
+            None
+        }
+        (None, Some(one)) => {
+            problems.push(Problem { origin: one.origin.clone(), message: format!("{secret} is set without {id}") });
+            None
+        }
+        (None, None) => None,
     }
 }
 
+/// A gate that names no environment would never open.
+fn require_passed(name: &str, settings: &Settings, environments: &[String], problems: &mut Vec<Problem>) -> Option<String> {
+    let value = settings.values.get("DEPLOY_REQUIRE_PASSED")?;
+    let wrong = if value.text == name {
+        Some("is the environment itself".to_owned())
+    } else if !environments.contains(&value.text) {
+        Some(format!(
+            "is `{}`, an environment without a file{}",
+            value.text,
+            did_you_mean(&value.text, environments.iter().map(String::as_str))
+        ))
+    } else {
+        None
+    };
+    if let Some(wrong) = wrong {
+        problems.push(Problem { origin: value.origin.clone(), message: format!("DEPLOY_REQUIRE_PASSED {wrong}") });
+        return None;
+    }
+    Some(value.text.clone())
+}
+
 /// The environment, once everything was checked; what must be there and isn't is a problem.
-pub(super) fn environment(name: &str, settings: &Settings, problems: &mut Vec<Problem>) -> Environment {
-    check_unsupported(settings, problems);
+pub(super) fn environment(name: &str, folder: &Path, settings: &Settings, problems: &mut Vec<Problem>) -> Environment {
+    let require_passed = require_passed(name, settings, &known(folder), problems);
+    let github_app = github_app(settings, problems);
     let mut required = |key: &str| {
         let text = settings.text(key);
         if text.is_none() && settings.is_found {
@@ -192,6 +223,11 @@ pub(super) fn environment(name: &str, settings: &Settings, problems: &mut Vec<Pr
         smoke_timeout: number("DEPLOY_SMOKE_TIMEOUT_SECONDS", 1.0),
         timeout: number("DEPLOY_TIMEOUT_MINUTES", 60.0),
         poll: number("DEPLOY_POLL_SECONDS", 1.0),
+        github_app,
+        source_branch: settings.text("DEPLOY_SOURCE_BRANCH").unwrap_or_else(|| if name == "prod" { "main" } else { "develop" }.to_owned()),
+        build_jobs: settings.get("DEPLOY_BUILD_JOBS").and_then(|text| text.parse().ok()),
+        build_cache: settings.text("DEPLOY_BUILD_CACHE"),
+        require_passed,
         slack_channel: settings.text("DEPLOY_SLACK_CHANNEL").unwrap_or_default(),
         values: settings.configuration.clone(),
     }

@@ -56,6 +56,35 @@ pub fn hint<'a>(texts: impl IntoIterator<Item = &'a str>) -> Option<&'static str
     KNOWN.iter().find(|(words, _)| texts.iter().any(|text| text.contains(words))).map(|(_, advice)| *advice)
 }
 
+/// A text that docker or BuildKit is known to use, and what to do.
+const BUILD: &[(&str, &str)] = &[
+    ("no space left on device", "the builder's disk is full: remove what the job does not need, or take a larger runner"),
+    (
+        "exec format error",
+        "the image is for another CPU than the builder's: add docker/setup-qemu-action, or build on a runner of that CPU",
+    ),
+    ("could not read Username", "the source can't be fetched: the token may not read the repository"),
+    ("Authentication failed for", "the source can't be fetched: the token may not read the repository"),
+    ("failed to read dockerfile", "correct `dockerfile` and `context` in the service's file: both are paths from the repository's root"),
+    ("target stage", "the Dockerfile has no such stage: correct `test_target` in the service's file"),
+    (
+        "no basic auth credentials",
+        "the registry's login did not reach the build: is `ecr_repo` in DEPLOY_ECR_ACCOUNT_ID and DEPLOY_ECR_REGION?",
+    ),
+    ("not authorized to perform: ecr:", "allow the role to push: `escher-deploy iam` prints what it needs"),
+    ("authorization token has expired", "run it again: the registry's login is renewed"),
+    ("name unknown", "the ECR repository does not exist: create it, or correct `ecr_repo`"),
+    ("tag is immutable", "an image of this commit is in the registry already: run it again, and it is found"),
+    ("toomanyrequests", "Docker Hub limits pulls: log in to it before this step, or take the base image from ECR's public gallery"),
+    ("Cannot connect to the Docker daemon", "no docker engine answers: build on a runner that has one"),
+];
+
+/// What to do about a build's last lines.
+pub fn build_hint<'a>(lines: impl IntoIterator<Item = &'a str>) -> Option<&'static str> {
+    let lines: Vec<&str> = lines.into_iter().collect();
+    BUILD.iter().find(|(words, _)| lines.iter().any(|line| line.contains(words))).map(|(_, advice)| *advice)
+}
+
 /// What an exit code usually means.
 pub fn exit_code_meaning(code: i32) -> Option<&'static str> {
     Some(match code {

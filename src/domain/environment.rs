@@ -34,6 +34,16 @@ pub struct Environment {
     pub poll: Duration,
     /// Where the release's message appears.
     pub slack_channel: String,
+    /// A GitHub App for the other repositories: its id, and the Secrets Manager name of its private key.
+    pub github_app: Option<(u64, String)>,
+    /// The branch that is deployed where a repository lacks the release's tag.
+    pub source_branch: String,
+    /// Builds at once; the number of cores where none is given.
+    pub build_jobs: Option<usize>,
+    /// A buildx cache reference; `{service}` stands for the service.
+    pub build_cache: Option<String>,
+    /// An environment that an image must have passed; then nothing is built.
+    pub require_passed: Option<String>,
     /// Non-secret configuration for services.
     pub values: BTreeMap<String, String>,
 }

@@ -1,6 +1,7 @@
 //! The rules of a release: pure. No I/O, no clock, no async, no SDK types.
 
 pub mod board;
+pub mod change;
 pub mod credential;
 pub mod diagnosis;
 pub mod environment;
@@ -10,7 +11,9 @@ pub mod names;
 pub mod native;
 pub mod older;
 pub mod outcome;
+pub mod paths;
 pub mod plan;
+pub mod planner;
 pub mod rollout;
 pub mod scope;
 pub mod service;

@@ -1,11 +1,11 @@
-//! Whether a release is older than what runs: which commits are to be compared, and what GitHub's answer means (CONTRACT 5.5).
+//! Which commits are to be compared, and whether a release is older than what runs (CONTRACT 5.5).
 
 use std::collections::BTreeMap;
 
-use super::environment::Environment;
+use super::change::{Comparison, Evidence, How};
 use super::names::{Revision, ServiceName};
 use super::plan::{Action, Plan, PlannedService, Side, Start};
-use super::service::Service;
+use super::smoke::Accepted;
 
 /// How the new commit lies to the one that runs
 /// (<https://docs.github.com/en/rest/commits/commits#compare-two-commits>).
@@ -34,56 +34,114 @@ impl Ancestry {
     }
 }
 
-/// Two commits of one service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Comparison {
-    /// Whose.
-    pub service: ServiceName,
-    /// `owner/name` of its repository.
+/// Two commits of one repository.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pair {
+    /// `owner/name`.
     pub repository: String,
     /// The commit that runs.
     pub base: Revision,
-    /// The commit of the new image.
+    /// The release's commit.
     pub head: Revision,
-    /// What runs, in words.
-    pub runs: String,
-    /// What is new, in words.
-    pub new: String,
 }
 
-/// The comparisons that a plan asks for: a service whose image changes, and both of whose commits are known.
-pub fn comparisons(plan: &Plan, services: &BTreeMap<ServiceName, Service>, environment: &Environment) -> Vec<Comparison> {
-    plan.services.iter().filter_map(|planned| comparison(planned, services.get(&planned.name)?, environment)).collect()
+/// Two commits, and what GitHub says of them, or why it says nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compared {
+    /// Which.
+    pub pair: Pair,
+    /// The answer.
+    pub answer: Result<Comparison, String>,
 }
 
-/// Services whose image changes and whose commits aren't both known, so that nobody can say which is older.
-pub fn incomparable(plan: &Plan) -> Vec<&ServiceName> {
-    let is_known = |revision: &Option<Revision>| revision.as_ref().is_some_and(is_commit);
-    let unknown = plan.services.iter().filter(|planned| changes_image(planned));
-    unknown.filter(|planned| !is_known(&planned.from.revision) || !is_known(&planned.to.revision)).map(|planned| &planned.name).collect()
+/// The comparison that a service needs: both commits are known, and its image is not the one that runs already.
+pub fn pair(repository: String, from: &Side, evidence: &Evidence<'_>) -> Option<Pair> {
+    let base = from.revision.clone().filter(is_commit)?;
+    let source = evidence.source.map(|source| source.commit.clone());
+    let head = match evidence.found {
+        Some(found) => {
+            let accepted = Accepted::from_tags(found.image.tags.iter().map(String::as_str));
+            // An image may have been found again for another commit of the same tree, and bears both: the same is never older.
+            if Some(&found.image.digest) == from.digest.as_ref() || accepted.commits.contains(&base) {
+                return None;
+            }
+            let is_of_source = |source: &Revision| found.how != How::Release || accepted.commits.contains(source);
+            source.filter(is_of_source).or_else(|| accepted.commits.first().cloned())
+        }
+        None => source,
+    }?;
+    is_commit(&head).then_some(Pair { repository, base, head })
+}
+
+/// A whole commit id: labels and tags come from outside, and this becomes part of an address.
+pub fn is_commit(revision: &Revision) -> bool {
+    revision.as_str().len() == 40 && revision.as_str().bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// What runs or is to run, in words: `3f2c1e9 (v2.15.0)`.
+pub fn since(side: &Side) -> String {
+    let revision = side.revision.as_ref().map(Revision::short).unwrap_or_default();
+    side.version.as_ref().map_or_else(|| revision.to_owned(), |version| format!("{revision} (v{version})"))
+}
+
+/// What a plan's order in time gives cause for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Review {
+    /// Services whose new commit lies behind the one that runs, with the reason.
+    pub behind: Vec<(ServiceName, String)>,
+    /// What was not compared, or has diverged.
+    pub warnings: Vec<String>,
+}
+
+/// Reviews the services whose image changes. `unread` tells why nothing is known of a service's repository.
+pub fn review(plan: &Plan, compared: &BTreeMap<ServiceName, Compared>, unread: &BTreeMap<ServiceName, String>) -> Review {
+    let mut review = Review::default();
+    let (mut unknown, mut failed) = (Vec::new(), BTreeMap::<&str, Vec<&str>>::new());
+    for planned in plan.services.iter().filter(|planned| changes_image(planned)) {
+        let name = planned.name.as_str();
+        match (compared.get(&planned.name), unread.get(&planned.name)) {
+            (Some(Compared { pair, answer: Ok(comparison) }), _) => one(planned, pair, comparison, &mut review),
+            (Some(Compared { answer: Err(why), .. }), _) | (None, Some(why)) => failed.entry(why).or_default().push(name),
+            (None, None) if !is_known(&planned.from) || !is_known(&planned.to) => unknown.push(name),
+            (None, None) => {}
+        }
+    }
+    if !unknown.is_empty() {
+        review.warnings.push(format!(
+            "not checked whether the release is older for {}: a commit is unknown, of what runs or of the new image",
+            unknown.join(", ")
+        ));
+    }
+    // One warning a cause: a token that reaches no other repository would otherwise bring seven.
+    let unchecked = |(why, names): (&&str, &Vec<&str>)| {
+        format!("not checked whether this release is older than what runs ({}): {why}", names.join(", "))
+    };
+    review.warnings.extend(failed.iter().map(unchecked));
+    review
+}
+
+fn one(planned: &PlannedService, pair: &Pair, comparison: &Comparison, review: &mut Review) {
+    let (new, runs) = (words(&planned.to, &pair.head), words(&planned.from, &pair.base));
+    match comparison.ancestry {
+        Ancestry::Ahead | Ancestry::Identical => {}
+        Ancestry::Behind => {
+            let Pair { repository, base, head } = pair;
+            let what = format!("{new} is older than {runs}, which runs: GitHub calls {head} `behind` {base} in {repository}");
+            review.behind.push((planned.name.clone(), what));
+        }
+        Ancestry::Diverged => {
+            let name = &planned.name;
+            review.warnings.push(format!("hotfix: diverged: {name}: {new} lacks commits of {runs}, which runs, and the other way round"));
+        }
+    }
 }
 
 fn changes_image(planned: &PlannedService) -> bool {
     planned.start != Start::Nothing && planned.action != Action::Skip && planned.from.digest != planned.to.digest
 }
 
-fn comparison(planned: &PlannedService, service: &Service, environment: &Environment) -> Option<Comparison> {
-    let (base, head) = (planned.from.revision.clone()?, planned.to.revision.clone()?);
-    // An image may have been found again for another commit of the same tree, and bears both: the same is never older.
-    let is_known = planned.accepted.commits.contains(&base);
-    (changes_image(planned) && !is_known && is_commit(&base) && is_commit(&head)).then(|| Comparison {
-        service: planned.name.clone(),
-        repository: environment.repository(&service.repo),
-        runs: words(&planned.from, &base),
-        new: words(&planned.to, &head),
-        base,
-        head,
-    })
-}
-
-/// A whole commit id: labels and tags come from outside, and this becomes part of an address.
-fn is_commit(revision: &Revision) -> bool {
-    revision.as_str().len() == 40 && revision.as_str().bytes().all(|byte| byte.is_ascii_hexdigit())
+fn is_known(side: &Side) -> bool {
+    side.revision.as_ref().is_some_and(is_commit)
 }
 
 fn words(side: &Side, revision: &Revision) -> String {

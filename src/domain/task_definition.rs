@@ -127,6 +127,15 @@ impl TaskDefinition {
         self.text("family")
     }
 
+    /// What an image of it must be built for, as docker writes it; ECS's default is x86
+    /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RuntimePlatform.html>).
+    pub fn platform(&self) -> String {
+        let of = |key: &str| self.body.get("runtimePlatform").and_then(|platform| platform.get(key)?.as_str());
+        let system = if of("operatingSystemFamily").is_some_and(|family| family.starts_with("WINDOWS")) { "windows" } else { "linux" };
+        let cpu = if of("cpuArchitecture") == Some("ARM64") { "arm64" } else { "amd64" };
+        format!("{system}/{cpu}")
+    }
+
     fn text(&self, key: &str) -> &str {
         self.body.get(key).and_then(Value::as_str).unwrap_or_default()
     }

@@ -34,12 +34,12 @@ enum Reach {
     TaskRoles,
     /// The definitions that migrations run with; nothing where no service has one.
     Migrations,
-    /// The repositories whose images are marked after a migration.
-    MigratedRepositories,
     /// The repositories of the images.
     Repositories,
     /// The secrets that the services name.
     Secrets,
+    /// The secrets that the release itself reads: the GitHub App's key.
+    OwnSecrets,
     /// The logs of tasks: which groups stands in the task definitions.
     Logs,
     /// The action takes no resource.
@@ -59,11 +59,19 @@ const ACTIONS: &[(&str, Reach)] = &[
     ("ecs:ListTasks", Reach::Cluster),
     ("ecs:DescribeTasks", Reach::Tasks),
     ("ecs:RunTask", Reach::Migrations),
-    ("ecr:BatchGetImage", Reach::MigratedRepositories),
-    ("ecr:PutImage", Reach::MigratedRepositories),
     ("ecr:DescribeRepositories", Reach::Repositories),
     ("ecr:DescribeImages", Reach::Repositories),
+    ("ecr:BatchGetImage", Reach::Repositories),
+    ("ecr:PutImage", Reach::Repositories),
+    // docker's pushes: the registry makes these calls in the role's name
+    // (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-push-iam.html>).
+    ("ecr:BatchCheckLayerAvailability", Reach::Repositories),
+    ("ecr:InitiateLayerUpload", Reach::Repositories),
+    ("ecr:UploadLayerPart", Reach::Repositories),
+    ("ecr:CompleteLayerUpload", Reach::Repositories),
+    ("ecr:GetAuthorizationToken", Reach::Anything),
     ("secretsmanager:DescribeSecret", Reach::Secrets),
+    ("secretsmanager:GetSecretValue", Reach::OwnSecrets),
     ("logs:GetLogEvents", Reach::Logs),
     ("ecs:DescribeTaskDefinition", Reach::Anything),
     ("elasticloadbalancing:DescribeTargetHealth", Reach::Anything),
@@ -153,12 +161,12 @@ impl DeployRole<'_> {
                 self.services.iter().map(service).chain(self.services.iter().map(deployments)).collect()
             }
             Reach::Migrations if !self.has_migrations() => Vec::new(),
-            Reach::MigratedRepositories => self.repositories(|service| service.migrate.is_some()),
             Reach::Definitions | Reach::NewDefinitions | Reach::Migrations => vec![self.ecs("task-definition/*:*")],
             Reach::Tasks => vec![self.ecs(&format!("task/{cluster}/*"))],
             Reach::TaskRoles => vec![format!("arn:{}:iam::{}:role/*", self.partition(), self.account())],
-            Reach::Repositories => self.repositories(|_| true),
+            Reach::Repositories => self.repositories(),
             Reach::Secrets => self.secrets(),
+            Reach::OwnSecrets => self.environment.github_app.iter().map(|(_, secret)| self.secret(secret.clone())).collect(),
             Reach::Logs => vec![self.arn("logs", "log-group:*:log-stream:*")],
             Reach::Cluster | Reach::Anything => vec!["*".to_owned()],
         }
@@ -179,11 +187,10 @@ impl DeployRole<'_> {
         self.services.iter().any(|service| service.migrate.is_some())
     }
 
-    fn repositories(&self, which: fn(&Service) -> bool) -> Vec<String> {
+    fn repositories(&self) -> Vec<String> {
         let environment = self.environment;
         let account = environment.ecr_account_id.as_deref().unwrap_or_else(|| self.account());
-        let services = self.services.iter().filter(|service| which(service));
-        let repositories: BTreeSet<&str> = services.map(|service| service.ecr_repo.as_str()).collect();
+        let repositories: BTreeSet<&str> = self.services.iter().map(|service| service.ecr_repo.as_str()).collect();
         let arn = |name: &str| format!("arn:{}:ecr:{}:{account}:repository/{name}", self.partition(), environment.ecr_region);
         repositories.into_iter().map(arn).collect()
     }
@@ -192,12 +199,15 @@ impl DeployRole<'_> {
     fn secrets(&self) -> Vec<String> {
         let references = self.services.iter().flat_map(|service| service.secret_references(&self.environment.name));
         let ids: BTreeSet<String> = references.map(|(_, reference)| secret_id(&reference).0.to_owned()).collect();
-        let arn = |id: String| match id.starts_with("arn:") {
+        ids.into_iter().map(|id| self.secret(id)).collect()
+    }
+
+    fn secret(&self, id: String) -> String {
+        match id.starts_with("arn:") {
             true if is_full(&id) => id,
             true => format!("{id}-??????"),
             false => self.arn("secretsmanager", &format!("secret:{id}-??????")),
-        };
-        ids.into_iter().map(arn).collect()
+        }
     }
 
     fn ecs(&self, resource: &str) -> String {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::matrix::Matrix;
 use super::{advice, table};
 use crate::domain::board::{Board, Row};
 use crate::domain::outcome::{End, RunResult, Verdict};
@@ -25,6 +26,8 @@ pub struct Known<'a> {
     pub version: Option<String>,
     /// The plan.
     pub plan: Option<&'a Plan>,
+    /// What is to be built.
+    pub matrix: Matrix,
     /// The services.
     pub board: Option<&'a Board>,
     /// The release's Slack message: channel id and timestamp.
@@ -51,6 +54,8 @@ pub fn outputs(result: RunResult, known: &Known<'_>) -> Outputs {
         ("skipped", names(|end| matches!(end, End::Skipped))),
         ("failed", names(|end| matches!(end, End::Failed(_) | End::TakenBack | End::Blocked { .. } | End::NotBegun | End::LeftInFlight))),
         ("plan", known.plan.map(|plan| json!(plan).to_string()).unwrap_or_default()),
+        ("matrix", json!(known.matrix).to_string()),
+        ("build-needed", known.matrix.is_needed().to_string()),
         ("slack-channel", channel),
         ("slack-ts", ts),
         ("notify-ok", known.notify_ok.to_string()),

@@ -5,6 +5,7 @@ pub mod commands;
 pub mod gantt;
 pub mod iam;
 pub mod json;
+pub mod matrix;
 pub mod slack;
 pub mod summary;
 pub mod table;

@@ -27,7 +27,7 @@ pub fn of_board(subject: Subject<'_>, board: &Board, verdict: &Verdict, warnings
     let mut parts =
         vec![format!("## {} {}", sign(verdict), escape(&table::headline(subject.environment, subject.tag, verdict, subject.time)))];
     parts.extend(failures(board));
-    parts.extend(warnings.iter().map(|warning| format!("> [!WARNING]\n> {}", escape(&one_line(warning, 1000)))));
+    parts.extend(warnings.iter().map(|text| warning(text)));
     parts.push(services(board, subject.time));
     if verdict.exit_code == 0 {
         parts.extend(timeline(board, subject.time));
@@ -35,10 +35,15 @@ pub fn of_board(subject: Subject<'_>, board: &Board, verdict: &Verdict, warnings
     limited(&parts)
 }
 
-/// The summary of a plan that isn't applied.
-pub fn of_plan(subject: Subject<'_>, board: &Board) -> String {
-    let title = format!("## Plan: {} to {}", escape(subject.tag), escape(subject.environment));
-    limited(&[title, "Nothing was changed.".to_owned(), services(board, subject.time)])
+/// The summary of a plan that isn't applied, or whose images alone were provided.
+pub fn of_plan(subject: Subject<'_>, board: &Board, has_provided: bool, warnings: &[String]) -> String {
+    let what = if has_provided { "Images" } else { "Plan" };
+    let title = format!("## {what}: {} to {}", escape(subject.tag), escape(subject.environment));
+    let changed = if has_provided { "Every image is in the registry; nothing was deployed." } else { "Nothing was changed." };
+    let mut parts = vec![title, changed.to_owned()];
+    parts.extend(warnings.iter().map(|text| warning(text)));
+    parts.push(services(board, subject.time));
+    limited(&parts)
 }
 
 /// The summary of a refusal.
@@ -47,6 +52,10 @@ pub fn of_error(error: &Error) -> String {
     parts.extend(error.lines().iter().map(|line| fence(line)));
     parts.push(format!("_{}_", escape(error.changed())));
     limited(&parts)
+}
+
+fn warning(text: &str) -> String {
+    format!("> [!WARNING]\n> {}", escape(&one_line(text, 1000)))
 }
 
 fn sign(verdict: &Verdict) -> &'static str {

@@ -87,6 +87,7 @@ pub fn change(from: &Side, to: &Side) -> String {
 
 fn action_word(action: Action) -> &'static str {
     match action {
+        Action::Build => "build",
         Action::Promote => "promote",
         Action::Configure => "configure",
         Action::None => "none",

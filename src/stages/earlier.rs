@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Clients, read};
 use crate::config::Request;
 use crate::domain::names::EcrRepository;
-use crate::domain::plan::running_side;
+use crate::domain::planner::running_side;
 use crate::domain::tag::ReleaseTag;
 use crate::error::Error;
 

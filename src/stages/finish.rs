@@ -14,6 +14,7 @@ use crate::domain::tag::ReleaseTag;
 use crate::error::Error;
 use crate::report::commands::Annotation;
 use crate::report::json::{Known, outputs, report};
+use crate::report::matrix::Matrix;
 use crate::report::{advice, commands, summary, table};
 
 /// Everything that a run came to.
@@ -29,8 +30,12 @@ pub struct Ending {
     pub tag: Option<ReleaseTag>,
     /// What was planned.
     pub plan: Option<Plan>,
+    /// What of it is to be built.
+    pub matrix: Matrix,
     /// The plan as a board, where it was only printed.
     pub planned: Option<Board>,
+    /// The plan's images were provided.
+    pub has_provided: bool,
     /// How the services ended.
     pub board: Option<Board>,
     /// What did not stop the run.
@@ -65,6 +70,7 @@ pub fn finish(runner: &Runner, console: &Console, time: Duration, ending: &Endin
         environment: ending.environment.as_deref(),
         version: ending.tag.as_ref().map(ReleaseTag::version),
         plan: ending.plan.as_ref(),
+        matrix: ending.matrix.clone(),
         board: ending.board.as_ref(),
         slack: ending.notified.posted.as_ref().map(|posted| (posted.channel.clone(), posted.ts.clone())),
         notify_ok: ending.notified.ok,
@@ -93,7 +99,7 @@ fn tell(console: &Console, ending: &Ending, verdict: &Verdict, time: Duration) {
         return console.line(&error.to_string());
     }
     let Some(board) = &ending.board else {
-        if ending.plan.is_some() {
+        if ending.plan.is_some() && !ending.has_provided {
             console.line("plan only: nothing was changed");
         }
         return;
@@ -148,7 +154,7 @@ fn summary_text(ending: &Ending, time: Duration) -> String {
     match (&ending.error, &ending.verdict, &ending.board, &ending.planned) {
         (Some(error), ..) => summary::of_error(error),
         (None, Some(verdict), Some(board), _) => summary::of_board(subject, board, verdict, &ending.warnings),
-        (None, _, _, Some(board)) => summary::of_plan(subject, board),
+        (None, _, _, Some(board)) => summary::of_plan(subject, board, ending.has_provided, &ending.warnings),
         _ => String::new(),
     }
 }

@@ -14,7 +14,7 @@ use crate::domain::migration::PlannedMigration;
 use crate::domain::names::{DefinitionArn, ServiceName};
 use crate::domain::plan::{Action, Plan, PlannedService, Start};
 use crate::domain::rollout::{Task, TaskEnd};
-use crate::error::{Error, FailedMigration, Finding};
+use crate::error::{Error, FailedStep, Finding};
 use crate::report::text::duration;
 
 /// Looks at a migration that fail in a row before it counts as lost.
@@ -183,7 +183,7 @@ fn refused(planned: &PlannedService, error: &CallError) -> Error {
 fn failed(planned: &PlannedService, what: String, log: Vec<String>) -> Error {
     let texts: Vec<&str> = log.iter().map(String::as_str).chain([what.as_str()]).collect();
     let hint = diagnosis::hint(texts).unwrap_or("read the log, mend the migration, and run the release again");
-    Error::Migration(FailedMigration { finding: Finding::new(planned.name.as_str(), format!("its migration failed: {what}"), hint), log })
+    Error::Migration(FailedStep { finding: Finding::new(planned.name.as_str(), format!("its migration failed: {what}"), hint), log })
 }
 
 /// Services that an irreversible migration of this release keeps from going back: the service itself, and what needs it. It

@@ -1,23 +1,28 @@
 //! One verb a file: what the pipeline is made of.
 
+pub mod build;
 pub mod cancel;
 pub mod deploy;
 pub mod earlier;
 mod failure;
 pub mod finish;
 mod flight;
+mod images;
 mod log_tail;
 mod look;
 pub mod migrate;
+pub mod names;
 pub mod notify;
 pub mod older;
 pub mod plan;
+pub mod prepare;
 pub mod progress;
 pub mod read;
 pub mod rollback;
 pub mod settle;
 pub mod smoke;
 pub mod smoke_command;
+mod source;
 mod start;
 pub mod verify;
 
@@ -25,6 +30,7 @@ use crate::clients::aws::Aws;
 use crate::clients::ecr::Ecr;
 use crate::clients::ecs::Ecs;
 use crate::clients::elb::Elb;
+use crate::clients::github::GitHub;
 use crate::clients::logs::Logs;
 use crate::clients::secrets::SecretsManager;
 use crate::domain::environment::Environment;
@@ -35,7 +41,7 @@ use crate::domain::service::Service;
 const AT_ONCE: usize = 16;
 
 /// The parties of a deployment.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Clients {
     /// The cluster.
     pub ecs: Ecs,
@@ -47,19 +53,22 @@ pub struct Clients {
     pub elb: Elb,
     /// The logs.
     pub logs: Logs,
+    /// GitHub, or why it isn't asked.
+    pub github: Result<GitHub, String>,
     /// Everything else.
     pub http: reqwest::Client,
 }
 
 impl Clients {
     /// All of one environment.
-    pub fn new(aws: &Aws, environment: &Environment, http: reqwest::Client) -> Self {
+    pub fn new(aws: &Aws, environment: &Environment, http: reqwest::Client, github: Result<GitHub, String>) -> Self {
         Self {
             ecs: Ecs::new(aws, &environment.cluster),
             ecr: Ecr::new(aws, environment),
             secrets: SecretsManager::new(aws),
             elb: Elb::new(aws),
             logs: Logs::new(aws),
+            github,
             http,
         }
     }

@@ -1,10 +1,13 @@
 //! Makes the plan of the world as it was read.
 
-use super::migrate;
 use super::read::World;
-use crate::config::Request;
+use super::{images, migrate};
+use crate::config::{Command, Request};
+use crate::domain::change::{Evidence, choose};
 use crate::domain::names::ServiceName;
-use crate::domain::plan::{Plan, Release, plan_service, plan_skipped};
+use crate::domain::plan::{Plan, Start};
+use crate::domain::planner::{Release, not_passed, plan_service, plan_skipped};
+use crate::domain::service::Service;
 use crate::domain::tag::ReleaseTag;
 use crate::error::{Error, Finding};
 
@@ -36,21 +39,24 @@ pub fn plan(request: &Request, tag: &ReleaseTag, world: &World) -> Result<Plan, 
                 format!("correct `container` in services/{name}.yml"),
             ));
         }
-        let Some(image) = world.images.get(name) else {
-            // Where the registry itself can't be read, that has been found already.
-            if !world.absent.contains(name) {
-                continue;
-            }
-            missing.push(Finding::new(
-                name.as_str(),
-                format!("{} holds no image tagged `{tag}`", service.ecr_repo),
-                format!("build and push it from {}/{}, or leave it out with `skip`", environment.github_owner, service.repo),
-            ));
+        let chosen = choose(&Evidence {
+            running: found.definition.digest(&service.container).as_ref(),
+            judged: images::judged(world, service).as_ref(),
+            ..images::evidence(world, service)
+        });
+        let Some(chosen) = chosen else {
+            missing.extend(no_image(request, world, service));
             continue;
         };
-        if let Ok(planned) = plan_service(&release, service, found, image) {
-            services.push(planned);
+        let Ok(planned) = plan_service(&release, service, found, &chosen) else { continue };
+        if let Some(gate) = environment.require_passed.as_ref().filter(|_| request.command != Command::Rollback)
+            && let Some(what) = not_passed(&planned, gate)
+        {
+            refused.push(Finding::new(name.as_str(), what, format!("release this commit, or one of the same tree, to {gate} first")));
+        } else if matches!(planned.start, Start::Build(_)) && !request.command.builds() {
+            missing.extend(no_image(request, world, service));
         }
+        services.push(planned);
     }
     if !refused.is_empty() {
         refused.extend(missing);
@@ -62,6 +68,25 @@ pub fn plan(request: &Request, tag: &ReleaseTag, world: &World) -> Result<Plan, 
     let mut plan = Plan { environment: environment.name.clone(), version: tag.version(), services };
     migrate::mark_irreversible(request, &mut plan);
     Ok(plan)
+}
+
+/// Where the registry itself can't be read, that has been found already.
+fn no_image(request: &Request, world: &World, service: &Service) -> Option<Finding> {
+    if !world.registry.absent.contains(&service.name) {
+        return None;
+    }
+    let (tag, repository) = (request.tag_text(), request.environment.repository(&service.repo));
+    let what = match world.sources.known.get(&service.name) {
+        Some(source) => format!("{} holds no image of {tag}: none of commit {} nor of its tree", service.ecr_repo, source.commit.short()),
+        None => format!("{} holds no image tagged `{tag}`", service.ecr_repo),
+    };
+    let way_out = match (request.command, world.sources.unread.get(&service.name)) {
+        (Command::Deploy, _) => "see the build job of this release; `run`, or `build`, builds it".to_owned(),
+        (Command::Rollback, _) => "name a release that was deployed, or leave the service out with `skip`".to_owned(),
+        (_, Some(why)) => format!("it would be built of {repository}, but its commit is not known: {why}"),
+        _ => format!("build and push it from {repository}, or leave it out with `skip`"),
+    };
+    Some(Finding::new(service.name.as_str(), what, way_out))
 }
 
 fn in_order(request: &Request) -> impl Iterator<Item = &ServiceName> {

@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, stream};
 
+use super::images::{self, Registry};
+use super::source::{self, Sources};
 use super::{AT_ONCE, Clients, ecs_name};
 use crate::clients::aws::CallError;
 use crate::clients::ecs::{ReadError, SERVICES_AT_ONCE};
 use crate::config::Request;
-use crate::domain::names::{EcrRepository, EcsServiceName, ServiceName, nearest};
+use crate::domain::names::{EcsServiceName, ServiceName};
+use crate::domain::older::Compared;
 use crate::domain::plan::{Found, Image};
 use crate::domain::rollout::{Deployment, RolloutState, ServiceView};
 use crate::domain::service::{Service, secret_id};
@@ -22,10 +25,14 @@ const AGAIN: &str = "run it again; if it stays, look at the AWS health dashboard
 pub struct World {
     /// The services in scope, skipped ones too.
     pub found: BTreeMap<ServiceName, Found>,
-    /// The release's images of those that are deployed; what is missing is missing here.
-    pub images: BTreeMap<ServiceName, Image>,
-    /// Services whose repository was read and holds no such image.
-    pub absent: BTreeSet<ServiceName>,
+    /// The release's commits.
+    pub sources: Sources,
+    /// The release's images.
+    pub registry: Registry,
+    /// How the release's commits lie to those that run.
+    pub compared: BTreeMap<ServiceName, Compared>,
+    /// Images that run and may stay, because nothing of their service has changed.
+    pub keepable: BTreeMap<ServiceName, Image>,
     /// Services that are needed but not deployed.
     pub needed: BTreeMap<ServiceName, ServiceView>,
     /// What could not be looked at.
@@ -48,10 +55,15 @@ struct Reader<'a> {
 pub async fn inspect(request: &Request, clients: &Clients) -> Result<World, Error> {
     let mut reader = Reader { request, clients, world: World::default() };
     let views = reader.services().await?;
-    let (secrets, images) = tokio::join!(secrets(request, clients), images(request, clients));
+    let (secrets, sources) = tokio::join!(secrets(request, clients), source::sources(request, clients));
     let secrets = reader.note(secrets);
-    (reader.world.images, reader.world.absent) = reader.note(images);
-    reader.found(&views, &secrets).await;
+    reader.world.sources = reader.note(sources);
+    let sources = reader.world.sources.clone();
+    let (images, ()) = tokio::join!(images::find(request, clients, &sources), reader.found(&views, &secrets));
+    reader.world.registry = reader.note(images);
+    reader.world.compared = source::compare(request, clients, &reader.world).await;
+    let keepable = images::keepable(request, clients, &reader.world).await;
+    reader.world.keepable = reader.note(keepable);
     Ok(reader.world)
 }
 
@@ -65,10 +77,11 @@ pub async fn read(request: &Request, clients: &Clients) -> Result<World, Error> 
 }
 
 /// Values, and what was found on the way to them.
-struct Noted<T> {
-    value: T,
-    findings: Vec<Finding>,
-    warnings: Vec<String>,
+#[derive(Debug, Default)]
+pub(super) struct Noted<T> {
+    pub(super) value: T,
+    pub(super) findings: Vec<Finding>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl Reader<'_> {
@@ -159,7 +172,7 @@ pub(super) async fn views(clients: &Clients, names: &[EcsServiceName]) -> Result
 }
 
 /// What was denied must be allowed; a call that failed otherwise has nothing to do with permissions.
-fn way_out(error: &CallError, permission: &str) -> String {
+pub(super) fn way_out(error: &CallError, permission: &str) -> String {
     if error.is_denied() { format!("allow the role {permission}") } else { AGAIN.to_owned() }
 }
 
@@ -201,61 +214,6 @@ fn unusable(service: &Service, view: &ServiceView) -> Option<Finding> {
         let what = format!("the ECS service is deployed by {}, not by ECS itself", view.controller);
         Finding::new(service.name.as_str(), what, "give the service the deployment controller ECS, or leave it out with `skip`")
     })
-}
-
-/// The release's image of each service that is deployed.
-async fn images(request: &Request, clients: &Clients) -> Noted<(BTreeMap<ServiceName, Image>, BTreeSet<ServiceName>)> {
-    let mut noted = Noted { value: (BTreeMap::new(), BTreeSet::new()), findings: Vec::new(), warnings: Vec::new() };
-    let services: Vec<&Service> = request.scope.included.iter().filter_map(|name| request.services.get(name)).collect();
-    let repositories: BTreeSet<EcrRepository> = services.iter().map(|service| service.ecr_repo.clone()).collect();
-    let repositories: Vec<EcrRepository> = repositories.into_iter().collect();
-    let Some(tag) = request.tag.as_ref().map(ToString::to_string).filter(|_| !repositories.is_empty()) else { return noted };
-    let addresses = match clients.ecr.addresses(&repositories).await {
-        Ok(addresses) => addresses,
-        // A role that may read images needn't be one that may list repositories: their addresses follow a rule.
-        Err(error) => {
-            noted.warnings.push(format!("the registry's repositories were not checked: {error}"));
-            repositories.iter().map(|name| (name.clone(), clients.ecr.usual_address(name))).collect()
-        }
-    };
-    let looks = services.into_iter().map(|service| {
-        let (tag, address) = (&tag, addresses.get(&service.ecr_repo));
-        async move {
-            let stored = match address {
-                Some(_) => Some(clients.ecr.by_tag(&service.ecr_repo, tag).await),
-                None => None,
-            };
-            (service, address, stored)
-        }
-    });
-    let known: Vec<&str> = repositories.iter().map(EcrRepository::as_str).collect();
-    for (service, address, stored) in stream::iter(looks).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
-        match (address, stored) {
-            (Some(uri), Some(Ok(Some(stored)))) => {
-                let image = Image { uri: uri.clone(), digest: stored.digest, tags: stored.tags };
-                noted.value.0.insert(service.name.clone(), image);
-            }
-            // The planner refuses it, and knows more about it.
-            (Some(_), Some(Ok(None))) => {
-                noted.value.1.insert(service.name.clone());
-            }
-            (Some(_), Some(Err(error))) => noted.findings.push(Finding::new(
-                service.name.as_str(),
-                error.to_string(),
-                way_out(&error, &format!("ecr:DescribeImages on repository {}", service.ecr_repo)),
-            )),
-            _ => {
-                let others = known.iter().copied().filter(|name| *name != service.ecr_repo.as_str());
-                let near = nearest(service.ecr_repo.as_str(), others).map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default();
-                noted.findings.push(Finding::new(
-                    service.name.as_str(),
-                    format!("there is no ECR repository `{}`", service.ecr_repo),
-                    format!("create it, or correct `ecr_repo` in services/{}.yml{near}", service.name),
-                ));
-            }
-        }
-    }
-    noted
 }
 
 /// Full ARNs by what they were asked for; each secret is asked for once, however many services have it.

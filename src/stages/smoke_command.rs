@@ -13,7 +13,8 @@ use crate::config::Request;
 use crate::domain::board::{Board, State};
 use crate::domain::names::EcsServiceName;
 use crate::domain::outcome::End;
-use crate::domain::plan::{Action, Found, Plan, PlannedService, Start, running_side};
+use crate::domain::plan::{Action, Found, Plan, PlannedService, Start};
+use crate::domain::planner::running_side;
 use crate::domain::rollout::ServiceView;
 use crate::domain::service::Service;
 use crate::domain::smoke::Accepted;
@@ -98,6 +99,8 @@ async fn running(
         from: side.clone(),
         to: side,
         start: Start::Nothing,
+        chosen: None,
+        is_proven: false,
         definition: found.definition,
         container: service.container.clone(),
         previous: None,

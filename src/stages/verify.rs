@@ -17,7 +17,7 @@ pub async fn verify(request: &Request, clients: &Clients) -> Result<Vec<String>,
     let mut findings = world.findings.clone();
     if let Some(tag) = &request.tag {
         match plan::plan(request, tag, &World { findings: Vec::new(), ..world.clone() }) {
-            Ok(planned) => match older::check(request, &clients.http, &planned).await {
+            Ok(planned) => match older::check(request, &world, &planned) {
                 Ok(warnings) => world.warnings.extend(warnings),
                 Err(error) => findings.extend(error.findings()),
             },

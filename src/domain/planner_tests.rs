@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::*;
-use crate::domain::rollout::Breaker;
+use crate::domain::change::{FoundImage, Origin, Source};
+use crate::domain::plan::Plan;
+use crate::domain::rollout::{Breaker, Deployment};
+use crate::domain::task_definition::TaskDefinition;
 
 const OLD: &str = "sha256:aaaaaaaaaaaaaaaa";
 const NEW: &str = "sha256:bbbbbbbbbbbbbbbb";
@@ -64,11 +67,20 @@ fn found(image: &str, state: RolloutState, labels: serde_json::Value) -> Found {
 }
 
 fn plan(found: &Found, digest: &str, level: &str, force: bool) -> PlannedService {
-    let image = Image { uri: "repo".into(), digest: digest.into(), tags: vec!["v2.16.0-dev".into(), "sha-3f2c1e9".into()] };
+    planned_with(found, Some((image(digest), How::Release)), level, force)
+}
+
+fn image(digest: &str) -> Image {
+    Image { uri: "repo".into(), digest: digest.into(), tags: vec!["v2.16.0-dev".into(), "sha-3f2c1e9".into()] }
+}
+
+fn planned_with(found: &Found, image: Option<(Image, How)>, level: &str, force: bool) -> PlannedService {
+    let source = Some(Source { commit: "3f2c1e9".into(), tree: None, origin: Origin::Tag });
+    let chosen = Chosen { found: image.map(|(image, how)| FoundImage { image, how }), source, words: None };
     let tag = ReleaseTag::parse("v2.16.0-dev").expect("a tag");
     let values = BTreeMap::from([("LOG_LEVEL".to_owned(), level.to_owned()), ("OTHER".to_owned(), "x".to_owned())]);
     let release = Release { tag: &tag, environment: "dev", values: &values, owner: "escher-dbai", force };
-    plan_service(&release, &service(), found, &image).expect("has the container")
+    plan_service(&release, &service(), found, &chosen).expect("has the container")
 }
 
 fn at(digest: &str) -> String {
@@ -140,4 +152,27 @@ fn an_image_named_by_tag_is_changed_because_tags_move() {
     assert_eq!(by_tag.action, Action::Promote);
     assert_eq!(by_tag.from.version.as_deref(), Some("2.15.0-dev"));
     assert!(by_tag.reason.contains("named by tag"), "{}", by_tag.reason);
+}
+
+#[test]
+fn what_must_be_built_says_so_and_is_given_the_commit() {
+    let old = found(&at(OLD), RolloutState::Completed, json!({}));
+    let planned = planned_with(&old, None, "info", false);
+    assert_eq!((planned.action, planned.reason.as_str()), (Action::Build, "changed: 3f2c1e9"));
+    assert!(matches!(&planned.start, Start::Build(source) if source.commit.as_str() == "3f2c1e9"));
+    let built = planned_with(&old, Some((image(NEW), How::Built)), "info", false);
+    assert_eq!(built.action, Action::Build);
+    assert!(matches!(built.start, Start::Update(_)));
+}
+
+#[test]
+fn an_image_that_never_passed_does_not_go_where_only_such_may() {
+    let old = found(&at(OLD), RolloutState::Completed, json!({}));
+    let refused = not_passed(&planned_with(&old, Some((image(NEW), How::Tree)), "info", false), "staging");
+    assert_eq!(refused.as_deref(), Some("its image sha256:bbbbbbbbbbbb of 3f2c1e9 has never passed staging"));
+    let mut passed = image(NEW);
+    passed.tags.push("passed-staging-2.16.0-stg".into());
+    assert_eq!(not_passed(&planned_with(&old, Some((passed, How::Tree)), "info", false), "staging"), None);
+    let same = found(&at(NEW), RolloutState::Completed, json!({}));
+    assert_eq!(not_passed(&planned_with(&same, Some((image(NEW), How::Release)), "debug", false), "staging"), None, "it runs already");
 }
