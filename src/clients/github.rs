@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use octocrab::models::{AppId, InstallationId};
 use octocrab::{Octocrab, OctocrabBuilder};
+use reqwest::header::{ACCEPT, HeaderName};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::Value;
@@ -242,6 +243,10 @@ type Builder = OctocrabBuilder<octocrab::NoSvc, octocrab::DefaultOctocrabBuilder
 
 fn build(http: &reqwest::Client, url: &str, with: impl FnOnce(Builder) -> octocrab::Result<Builder>) -> Result<Octocrab, GitHubError> {
     let builder = Octocrab::builder().base_uri(url).map_err(|error| read(&error))?;
+    // Without them GitHub answers in whatever form is current (<https://docs.github.com/en/rest/about-the-rest-api/api-versions>).
+    let builder = builder
+        .add_header(ACCEPT, "application/vnd.github+json".to_owned())
+        .add_header(HeaderName::from_static("x-github-api-version"), "2022-11-28".to_owned());
     with(builder).and_then(|builder| builder.build_with_reqwest(http.clone())).map_err(|error| read(&error))
 }
 

@@ -1,6 +1,5 @@
 //! The one place that starts other programs: no shell, no secrets in their environment, their output line by line, and an end
 //! to all of them when the run ends.
-#![expect(clippy::disallowed_methods, reason = "programs are started here and nowhere else")]
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -52,6 +51,7 @@ pub struct Ended {
 /// # Errors
 /// `io::Error` where it can't be started.
 pub async fn run(program: &Program, stop: &watch::Receiver<bool>, show: impl Fn(&str)) -> io::Result<Ended> {
+    #[expect(clippy::disallowed_methods, reason = "programs are started here and nowhere else")]
     let mut command = Command::new(program.name);
     command.args(&program.arguments).envs(program.set.iter().map(|(name, value)| (*name, value)));
     program.hidden.iter().for_each(|name| {

@@ -76,6 +76,11 @@ const BUILD: &[(&str, &str)] = &[
     ("name unknown", "the ECR repository does not exist: create it, or correct `ecr_repo`"),
     ("tag is immutable", "an image of this commit is in the registry already: run it again, and it is found"),
     ("toomanyrequests", "Docker Hub limits pulls: log in to it before this step, or take the base image from ECR's public gallery"),
+    (
+        "subdir not supported yet",
+        "this docker engine is too old for a context in a subfolder of a git URL: build on a newer one, or check the repository out",
+    ),
+    ("failed to connect to the docker API", "no docker engine answers: build on a runner that has one"),
     ("Cannot connect to the Docker daemon", "no docker engine answers: build on a runner that has one"),
 ];
 

@@ -281,7 +281,8 @@ impl Workshop<'_> {
     }
 }
 
-const NO_DOCKER: &str = "build on a machine with docker and buildx, as GitHub's ubuntu runners are, or build elsewhere and use `deploy`";
+pub(super) const NO_DOCKER: &str =
+    "build on a machine with docker and buildx, as GitHub's ubuntu runners are, or build elsewhere and use `deploy`";
 
 fn token_refused(service: &Service, why: &str) -> Error {
     let finding =

@@ -1,7 +1,9 @@
 //! Every precondition of `run`, all findings in one go. `run` itself passes through the same reading and planning.
 
+use super::build::NO_DOCKER;
 use super::read::{self, World};
 use super::{Clients, older, plan};
+use crate::clients::docker::Docker;
 use crate::clients::slack::Slack;
 use crate::config::Request;
 use crate::domain::names::ServiceName;
@@ -17,18 +19,40 @@ pub async fn verify(request: &Request, clients: &Clients) -> Result<Vec<String>,
     let mut findings = world.findings.clone();
     if let Some(tag) = &request.tag {
         match plan::plan(request, tag, &World { findings: Vec::new(), ..world.clone() }) {
-            Ok(planned) => match older::check(request, &world, &planned) {
-                Ok(warnings) => world.warnings.extend(warnings),
-                Err(error) => findings.extend(error.findings()),
-            },
-            Err(error) => findings.extend(error.findings()),
+            Ok(planned) => {
+                match older::check(request, &world, &planned) {
+                    Ok(warnings) => world.warnings.extend(warnings),
+                    Err(error) => findings.extend(error.findings()),
+                }
+                findings.extend(docker(request, planned.builds().next().is_some()).await);
+            }
+            Err(error) => {
+                findings.extend(error.findings());
+                findings.extend(docker(request, !world.registry.absent.is_empty()).await);
+            }
         }
     }
     if request.tag.is_none() {
         world.warnings.push("images, containers and the order of commits were not checked: no tag was given".to_owned());
     }
+    findings.extend(github_app(request, clients));
     findings.extend(unsteady(request, &world));
     if findings.is_empty() { Ok(world.warnings.into_iter().chain(slack).collect()) } else { Err(Error::Refused(findings)) }
+}
+
+/// What is to be built needs docker; a plan that builds nothing doesn't.
+async fn docker(request: &Request, is_needed: bool) -> Option<Finding> {
+    if !is_needed {
+        return None;
+    }
+    let error = Docker::check(&request.tokens.variables).await.err()?;
+    Some(Finding::new("docker", error.to_string(), NO_DOCKER))
+}
+
+/// A GitHub App that is configured must work.
+fn github_app(request: &Request, clients: &Clients) -> Option<Finding> {
+    let ((id, _), why) = (request.environment.github_app.as_ref()?, clients.github.as_ref().err()?);
+    Some(Finding::new(format!("GitHub App {id}"), why, "correct DEPLOY_GITHUB_APP_ID and DEPLOY_GITHUB_APP_SECRET, or take both out"))
 }
 
 /// Services that are needed, are not deployed with the others, and do not run as they should.

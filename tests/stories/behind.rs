@@ -13,7 +13,7 @@ fn compared(status: &str) -> World {
         tags.iter().find_map(|tag| tag.strip_prefix("sha-")).unwrap().to_owned()
     };
     let (base, head) = (commit("v2.15.0-dev"), commit("v2.16.0-dev"));
-    world.github.comparisons.insert((REPOSITORY.to_owned(), base, head), status.to_owned());
+    world.github.comparisons.insert((REPOSITORY.to_owned(), base, head), status.into());
     world
 }
 
@@ -109,7 +109,7 @@ async fn two_bad_answers_and_a_good_one_are_a_good_one() {
 async fn what_stays_is_not_compared() {
     let mut job = Job::tag_push(escher()).await;
     job.only("gateway").run().await.ends(0, "success");
-    job.sandbox.with(|world| world.github.default_status = "behind".to_owned());
+    job.sandbox.with(|world| world.github.default_comparison = "behind".into());
     job.run().await.ends(0, "unchanged");
     job.input("force", "true").input("command", "plan").run().await.ends(0, "success");
     assert_eq!(job.count("compare"), 1);

@@ -9,6 +9,10 @@ use crate::harness::{Job, Ran, TAG, escher};
 
 /// Actions that no call is named after.
 const NOT_CALLED: &[(&str, &str)] = &[
+    ("ecr:BatchCheckLayerAvailability", "called by the registry in the role's name while docker pushes"),
+    ("ecr:CompleteLayerUpload", "as above"),
+    ("ecr:InitiateLayerUpload", "as above"),
+    ("ecr:UploadLayerPart", "as above"),
     ("ecs:TagResource", "checked by RegisterTaskDefinition where the definition has tags"),
     ("iam:PassRole", "checked by RegisterTaskDefinition and UpdateService for the roles that the definition names"),
 ];

@@ -5,6 +5,7 @@
 
 mod action;
 mod behind;
+mod changes;
 mod chaos;
 mod chaos_faults;
 mod configuration;

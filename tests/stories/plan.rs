@@ -9,7 +9,10 @@ async fn plan_and_dry_run_change_nothing_and_say_why() {
     for (name, value) in [("command", "plan"), ("dry-run", "True")] {
         let mut job = Job::tag_push(escher()).await;
         let ran = job.input(name, value).run().await;
-        ran.ends(0, "success").says("2.15.0-dev → 2.16.0-dev  changed: the image of v2.16.0-dev").summarises("## Plan: v2.16.0-dev to dev");
+        ran.ends(0, "success")
+            .says("2.15.0-dev → 2.16.0-dev  changed, 1 commit since ")
+            .says("(v2.15.0-dev), 1 file")
+            .summarises("## Plan: v2.16.0-dev to dev");
         assert_eq!(job.count("UpdateService") + job.count("RegisterTaskDefinition"), 0);
         assert!(job.operations("slack").is_empty(), "a plan tells nobody");
         let plan: Value = serde_json::from_str(ran.output("plan")).unwrap();

@@ -55,7 +55,23 @@ impl World {
             let repository = format!("escher-{}", plan.name);
             self.push_at(&repository, &format!("2.15.0{suffix}"), DEPLOYED_AT - 1200.0);
             self.push_at(&repository, &format!("2.16.0{suffix}"), -600.0);
+            self.publish(&format!("escher-dbai/{}", plan.repo), &repository, suffix);
             self.install(plan, environment, &cluster, &format!("2.15.0{suffix}"));
+        }
+        self.publish("escher-dbai/v3-escher-deployment", "v3-escher-deployment", suffix);
+    }
+
+    /// Both releases as tags on GitHub, at the commits and trees of their images, and branches at the newer one. Branches that
+    /// another environment brought stay where they are.
+    fn publish(&mut self, repository: &str, image: &str, suffix: &str) {
+        let git = self.github.repository_mut(repository);
+        for number in ["2.15.0", "2.16.0"] {
+            let version = format!("{number}{suffix}");
+            git.tag(&format!("v{version}"), &made_up("commit", image, &version), &made_up("tree", image, &version));
+        }
+        let newest = made_up("commit", image, &format!("2.16.0{suffix}"));
+        for branch in ["develop", "main"] {
+            git.branches.entry(branch.to_owned()).or_insert_with(|| newest.clone());
         }
     }
 

@@ -12,6 +12,7 @@ mod ecr;
 mod ecs;
 mod elb;
 mod endpoints;
+mod engine;
 mod escher;
 mod fault;
 mod github;
@@ -30,13 +31,14 @@ mod time;
 mod world;
 
 pub use call::Call;
-pub use ecr::{Ecr, Fate, Found, Image, Repository, digest, made_up};
+pub use ecr::{Backing, Ecr, Fate, Found, Image, Repository, digest, made_up};
 pub use ecs::{
     Breaker, Check, Definition, Deployment, Ecs, Event, Health, Moment, Placement, Revision, RollbackId, Rollout, Service,
     ServiceDeployment, Status, Task, TaskContainer, Timing, What,
 };
+pub use engine::{Build, BuildFate, BuildState, Engine};
 pub use fault::{Effect, Fault};
-pub use github::GitHub;
+pub use github::{App, ChangedFile, Comparison, GitHub, GitRepository};
 pub use logs::{Line, Logs, Stream};
 pub use oidc::{Issued, Oidc};
 pub use script::{Deed, When};

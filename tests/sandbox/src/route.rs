@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::call::{Address, Reply, Request};
 use crate::refusal::{Answer, Refusal};
 use crate::world::World;
-use crate::{ecr, ecs, elb, endpoints, github, logs, oidc, secrets, slack, sts_api};
+use crate::{ecr, ecs, elb, endpoints, engine, github, logs, oidc, secrets, slack, sts_api};
 
 /// Finds out whom a request is for.
 pub(crate) fn address(request: &Request) -> Address {
@@ -19,6 +19,9 @@ pub(crate) fn address(request: &Request) -> Address {
     }
     if path.starts_with("/github/") {
         return Address { party: "github", operation: github::operation(request), body: query(request) };
+    }
+    if let Some(what) = path.strip_prefix("/engine/") {
+        return Address { party: "engine", operation: what.to_owned(), body: Value::Null };
     }
     if path == "/oidc/token" {
         return Address { party: "oidc", operation: "token".to_owned(), body: query(request) };
@@ -77,6 +80,11 @@ fn form(text: &str) -> Map<String, Value> {
 
 /// Undoes percent-encoding, and `+` for a space.
 fn decode(text: &str) -> String {
+    percent(&text.replace('+', " "))
+}
+
+/// Undoes percent-encoding.
+pub(crate) fn percent(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
@@ -87,7 +95,7 @@ fn decode(text: &str) -> String {
                 rest = &tail[2..];
             }
             None => {
-                bytes.push(if *first == b'+' { b' ' } else { *first });
+                bytes.push(*first);
                 rest = tail;
             }
         }
@@ -101,7 +109,8 @@ pub(crate) fn answer(world: &mut World, address: &Address, request: &Request) ->
     match address.party {
         "slack" => slack::answer(world, operation, body, request),
         "endpoint" => endpoints::answer(world, operation),
-        "github" => github::answer(&world.github, operation, request),
+        "engine" => engine::answer(world, operation, request),
+        "github" => github::answer(&mut world.github, body, request),
         "oidc" => oidc::answer(world, request, body),
         "sts" => sts_api::answer(world, operation, body, request),
         "elasticloadbalancing" => elb::answer(world, operation, body, request),

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -116,6 +117,16 @@ impl Sandbox {
             ("SLACK_BOT_TOKEN", world.slack.token.clone()),
         ];
         pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// The folder of a `docker` that has the sandbox for an engine, for `PATH`.
+    pub fn docker_folder() -> PathBuf {
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docker")
+    }
+
+    /// `DOCKER_HOST` for that `docker`.
+    pub fn docker_host(&self) -> String {
+        self.url.replace("http://", "tcp://")
     }
 
     /// Looks at the world, or changes it, as it is now.

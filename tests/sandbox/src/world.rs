@@ -3,6 +3,7 @@
 use crate::call::Call;
 use crate::ecr::{Ecr, Image};
 use crate::ecs::{Ecs, Moment, Service};
+use crate::engine::Engine;
 use crate::fault::Fault;
 use crate::github::GitHub;
 use crate::ids::Ids;
@@ -40,6 +41,8 @@ pub struct World {
     pub logs: Logs,
     /// GitHub's REST API.
     pub github: GitHub,
+    /// A Docker engine.
+    pub engine: Engine,
     /// Slack.
     pub slack: Slack,
     /// Faults on order.
@@ -72,6 +75,7 @@ impl World {
             secrets: Secrets::default(),
             logs: Logs::default(),
             github: GitHub::new(),
+            engine: Engine::default(),
             slack: Slack::new(),
             faults: Vec::new(),
             calls: Vec::new(),

@@ -11,6 +11,7 @@ use crate::world::World;
 
 /// Carries out one operation.
 pub(crate) fn answer(world: &mut World, operation: &str, body: &Value) -> Answer {
+    world.ecr.sync(world.now);
     match operation {
         "DescribeRepositories" => describe_repositories(world, body),
         "DescribeImages" => describe_images(world, body),
@@ -166,6 +167,7 @@ fn put_image(world: &mut World, body: &Value) -> Answer {
     if let Some(tag) = tag {
         refuse_taken_tag(repository, tag, &own, &registry)?;
     }
+    let media_type = repository.image(&own).map(|image| image.media_type.clone());
     if repository.image(&own).is_none() {
         repository.images.push(unknown_image(&own, manifest, text(body, "imageManifestMediaType"), tag, now));
     }
@@ -176,6 +178,10 @@ fn put_image(world: &mut World, body: &Value) -> Answer {
         }
     }
     let image = repository.image(&own).map(|image| wire_image(image, tag, &name, &registry));
+    if let (Some(backing), Some(tag), Some(media_type)) = (&world.ecr.backing, tag, media_type) {
+        let put = backing.put(&world.ecr.password, &name, tag, (manifest, &media_type));
+        put.map_err(|answer| Refusal { status: 500, ..Refusal::bad("ServerException", answer) })?;
+    }
     Ok(json!({"image": image}))
 }
 
@@ -216,9 +222,12 @@ fn unknown_image(own: &str, manifest: &str, media_type: Option<&str>, tag: Optio
 }
 
 fn authorization(ecr: &Ecr, now: f64) -> Value {
-    let endpoint = ecr.proxy_endpoint.clone().unwrap_or_else(|| format!("https://{}", ecr.host()));
+    let endpoint = ecr.proxy_endpoint.clone().unwrap_or_else(|| match ecr.backing {
+        Some(_) => format!("http://{}", ecr.host()),
+        None => format!("https://{}", ecr.host()),
+    });
     json!({"authorizationData": [{
-        "authorizationToken": STANDARD.encode("AWS:sandbox-registry-password"),
+        "authorizationToken": STANDARD.encode(format!("AWS:{}", ecr.password)),
         "expiresAt": stamp(now, 43_200.0),
         "proxyEndpoint": endpoint
     }]})

@@ -1,8 +1,10 @@
 //! ECR: repositories, images, and what each image makes of its tasks.
 
 mod api;
+mod backing;
 
 pub(crate) use api::answer;
+pub use backing::Backing;
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -16,6 +18,10 @@ pub struct Ecr {
     pub region: String,
     /// What GetAuthorizationToken gives as `proxyEndpoint`; `None`: the address that ECR would have.
     pub proxy_endpoint: Option<String>,
+    /// The password that it gives docker.
+    pub password: String,
+    /// A real registry that holds the images.
+    pub backing: Option<Backing>,
     /// The repositories.
     pub repositories: Vec<Repository>,
 }
@@ -112,12 +118,29 @@ pub fn made_up(kind: &str, repository: &str, version: &str) -> String {
 
 impl Ecr {
     pub(crate) fn new(account: &str, region: &str) -> Ecr {
-        Ecr { registry: account.to_owned(), region: region.to_owned(), proxy_endpoint: None, repositories: Vec::new() }
+        Ecr {
+            registry: account.to_owned(),
+            region: region.to_owned(),
+            proxy_endpoint: None,
+            password: "sandbox-registry-password".to_owned(),
+            backing: None,
+            repositories: Vec::new(),
+        }
     }
 
-    /// `<account>.dkr.ecr.<region>.amazonaws.com`.
+    /// `<account>.dkr.ecr.<region>.amazonaws.com`, or the real registry's address.
     pub fn host(&self) -> String {
+        if let Some(backing) = &self.backing {
+            return backing.address.clone();
+        }
         format!("{}.dkr.ecr.{}.amazonaws.com", self.registry, self.region)
+    }
+
+    /// Takes over what a real registry holds.
+    pub(crate) fn sync(&mut self, now: f64) {
+        if let Some(backing) = self.backing.clone() {
+            self.repositories.iter_mut().for_each(|repository| backing.read(repository, now));
+        }
     }
 
     /// A repository by name.
