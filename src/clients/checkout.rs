@@ -21,7 +21,7 @@ pub struct Checkout {
 
 /// Reads the checkout in a folder; none where there is none, or no git.
 pub async fn read(folder: &Path, hidden: &[String]) -> Option<Checkout> {
-    let commit = git(folder, hidden, &["rev-parse", "--verify", "HEAD^{commit}", "HEAD^{tree}"]).await?;
+    let commit = git(folder, hidden, &["rev-parse", "HEAD^{commit}", "HEAD^{tree}"]).await?;
     let changed = git(folder, hidden, &["status", "--porcelain", "--untracked-files=no"]).await?;
     match commit.as_slice() {
         [head, tree] => Some(Checkout { head: head.as_str().into(), tree: tree.clone(), is_changed: !changed.is_empty() }),

@@ -76,6 +76,9 @@ pub enum BuildError {
     /// It went well, but what it has pushed isn't known.
     #[error("docker buildx told no digest: {0}")]
     NoDigest(String),
+    /// GitHub gave no token to fetch the source with.
+    #[error("its source can't be fetched: {0}")]
+    NoToken(String),
     /// The private configuration can't be written.
     #[error("{0}")]
     Configuration(String),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::change::{Chosen, How, has_passed, passed_tag};
+use super::change::{Chosen, How, has_passed, missing_tags, passed_tag};
 use super::migration::PlannedMigration;
 use super::names::{DefinitionArn, Revision};
 use super::plan::{Action, Found, Image, PlannedService, Side, Start};
@@ -64,7 +64,9 @@ fn plan_image(
     chosen: &Chosen,
     image: &Image,
 ) -> Result<PlannedService, DefinitionError> {
-    let accepted = Accepted::from_tags(image.tags.iter().map(String::as_str));
+    // It bears these names by the time it runs.
+    let names = missing_tags(chosen, release.tag, false);
+    let accepted = Accepted::from_tags(image.tags.iter().chain(&names).map(String::as_str));
     let revision = revision(service, found, chosen, &accepted);
     let wanted = wanted(release, service, found, image, revision.as_ref());
     let difference = found.definition.difference(&wanted)?;

@@ -14,6 +14,7 @@ use super::read::{World, way_out};
 use crate::clients::checkout;
 use crate::clients::console::{Console, Masks};
 use crate::clients::docker::{Build, BuildError, Built, Context, Docker};
+use crate::clients::github::GitHub;
 use crate::clients::process::Ended;
 use crate::config::Request;
 use crate::domain::change::{FoundImage, How, Source};
@@ -57,6 +58,12 @@ struct Done {
     time: Duration,
 }
 
+impl Done {
+    fn has_failed(&self) -> bool {
+        self.result.as_ref().is_err_and(|(error, _)| *error != BuildError::Stopped)
+    }
+}
+
 impl Workshop<'_> {
     /// Builds what the plan lacks, and puts it into the world as it was read; the warnings on the way.
     ///
@@ -80,12 +87,12 @@ impl Workshop<'_> {
         self.console.open_group(&format!("Build: {}, {jobs} at once", names.join(", ")));
         let done = self.all(docker, orders, jobs, &stop, &stopped).await;
         self.console.close_group();
-        let failed = self.note(done, world, &mut warnings).await;
-        match failed {
-            failed if !failed.is_empty() => Err(Error::Build(failed)),
-            _ if self.cancel.is_cancelled() => Err(Error::CancelledBuilding),
-            _ => Ok(warnings),
+        // What was built is found by the next run; the first cause decides.
+        if self.cancel.is_cancelled() && !done.iter().any(Done::has_failed) {
+            return Err(Error::CancelledBuilding);
         }
+        let failed = self.note(done, world, &mut warnings).await;
+        if failed.is_empty() { Ok(warnings) } else { Err(Error::Build(failed)) }
     }
 
     async fn all(
@@ -103,13 +110,14 @@ impl Workshop<'_> {
                 let Some(order) = orders.pop_front() else { break };
                 number += 1;
                 let (docker, console, stopped) = (docker.clone(), self.console.clone(), stopped.clone());
-                running.spawn(async move { one(&docker, &console, order, number, &stopped).await });
+                let github = self.clients.github.clone().ok();
+                running.spawn(async move { one(&docker, &console, github.as_ref(), order, number, &stopped).await });
             }
             tokio::select! {
                 joined = running.join_next() => match joined {
                     Some(Ok(one)) => {
                         if let Err((error, _)) = &one.result
-                            && *error != BuildError::Stopped
+                            && one.has_failed()
                         {
                             self.console.line(&format!("{} | ✗ {error}", one.order.service.name));
                             stop.send_replace(true);
@@ -269,31 +277,38 @@ impl Workshop<'_> {
             let at = |path: &str| if path == "." { folder.clone() } else { folder.join(path) };
             return Ok((Context::Folder(at(&service.context)), at(&service.dockerfile).display().to_string()));
         }
-        let token = match &self.clients.github {
-            Ok(github) => Some(github.token().await.map_err(|error| token_refused(service, &error.to_string()))?),
-            Err(_) => None,
-        };
         let (server, repository) = (request.runner.server_url(), request.environment.repository(&service.repo));
         let folder = if service.context == "." { String::new() } else { format!(":{}", service.context) };
         let dockerfile = service.dockerfile.strip_prefix(&format!("{}/", service.context)).unwrap_or(&service.dockerfile);
         let url = format!("{server}/{repository}.git#{}{folder}", source.commit);
-        Ok((Context::Git { url, token }, dockerfile.to_owned()))
+        Ok((Context::Git { url, token: None }, dockerfile.to_owned()))
     }
 }
 
 pub(super) const NO_DOCKER: &str =
     "build on a machine with docker and buildx, as GitHub's ubuntu runners are, or build elsewhere and use `deploy`";
 
-fn token_refused(service: &Service, why: &str) -> Error {
-    let finding =
-        Finding::new(service.name.as_str(), format!("GitHub gives no token to fetch {} with: {why}", service.repo), "see the GitHub App");
-    Error::Build(vec![FailedStep { finding, log: Vec::new() }])
-}
-
 /// The test's stage first; its failure is the build's.
-async fn one(docker: &Docker, console: &Console, order: Order, number: usize, stopped: &watch::Receiver<bool>) -> Done {
+async fn one(
+    docker: &Docker,
+    console: &Console,
+    github: Option<&GitHub>,
+    mut order: Order,
+    number: usize,
+    stopped: &watch::Receiver<bool>,
+) -> Done {
     let began = Instant::now();
     let name: ServiceName = order.service.name.clone();
+    // Only now: those that waited for their turn would bring a token that has ended.
+    if let (Context::Git { token, .. }, Some(github)) = (&mut order.build.context, github) {
+        match github.token().await {
+            Ok(fresh) => *token = Some(fresh),
+            Err(error) => {
+                let error = BuildError::NoToken(error.to_string());
+                return Done { order, result: Err((error, false)), time: began.elapsed() };
+            }
+        }
+    }
     let show = |line: &str| {
         if !line.is_empty() {
             console.line(&format!("{name} | {line}"));

@@ -63,6 +63,8 @@ impl Job {
             ("GITHUB_OUTPUT", at("output")),
             ("GITHUB_STEP_SUMMARY", at("summary")),
             ("GITHUB_ACTION_PATH", ROOT.to_owned()),
+            // Without programs: what is installed on the machine decides no story.
+            ("PATH", at("no-programs")),
             ("RUNNER_TEMP", folder.path().display().to_string()),
             ("DEPLOY_POLL_SECONDS", "0.05".to_owned()),
             ("DEPLOY_SMOKE_TIMEOUT_SECONDS", "2".to_owned()),
@@ -80,6 +82,12 @@ impl Job {
     /// Sets an input, as action.yml does.
     pub(crate) fn input(&mut self, name: &str, value: &str) -> &mut Self {
         self.set(&format!("INPUT_{}", name.to_uppercase().replace('-', "_")), value)
+    }
+
+    /// A docker whose engine is the sandbox, and git.
+    pub(crate) fn with_docker(&mut self) -> &mut Self {
+        let (path, host) = (format!("{}:/usr/bin:/bin", Sandbox::docker_folder().display()), self.sandbox.docker_host());
+        self.set("PATH", &path).set("DOCKER_HOST", &host)
     }
 
     /// Only these services.

@@ -5,17 +5,20 @@
 
 mod action;
 mod behind;
+mod builds;
 mod changes;
 mod chaos;
 mod chaos_faults;
 mod configuration;
 mod failures;
+mod github;
 mod harness;
 mod house;
 mod iam;
 mod interruption;
 mod migration;
 mod plan;
+mod promote;
 mod refusals;
 mod rollback;
 mod secrecy;

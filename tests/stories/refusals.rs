@@ -2,6 +2,7 @@
 
 use escher_sandbox::{Effect, Fault};
 
+use crate::changes::not_built;
 use crate::harness::{Job, Ran, TAG, escher};
 
 /// Refused with exit 3, and nothing was changed.
@@ -95,10 +96,13 @@ async fn a_missing_container_is_named() {
 
 #[tokio::test]
 async fn a_missing_image_is_exit_seven_and_nothing_is_deployed() {
-    let mut job = Job::tag_push(escher()).await;
-    let ran = job.input("tag", "v2.17.0-dev").run().await;
-    ran.ends(7, "failed").says("escher-gateway holds no image tagged `v2.17.0-dev`").says("nothing has changed");
-    assert_eq!(job.count("UpdateService"), 0);
+    let mut world = escher();
+    not_built(&mut world);
+    let mut job = Job::tag_push(world).await;
+    let ran = job.input("command", "deploy").run().await;
+    ran.ends(7, "failed").says("escher-gateway holds no image of v2.16.0-dev: none of commit ").says("see the build job of this release");
+    ran.says("failed: 7 images missing in the registry").says("nothing has changed");
+    assert_eq!(job.count("UpdateService") + job.count("PutImage"), 0);
 }
 
 #[tokio::test]

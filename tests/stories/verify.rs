@@ -52,7 +52,7 @@ async fn verify_lists_ten_wrong_things_in_one_run() {
         "secret escher/dev/three: does not exist",
         "analysis-agent: its task definition",
         "integrations-agent: there is no ECR repository `escher-integration-agent`",
-        "docker: docker buildx can't be used: docker can't be started",
+        "docker: docker buildx can't be used: docker can't be started: No such file",
         "asset-store: is needed and not deployed with the others, but is not steady",
     ] {
         ran.says(words);
