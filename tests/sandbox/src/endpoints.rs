@@ -1,15 +1,19 @@
-//! The services themselves, behind a load balancer: `GET /services/<service>/<any path>`.
+//! The services themselves, behind a load balancer: `GET /services/<service>/<any path>`; `<cluster>:<service>` where
+//! several environments have it.
 
 use serde_json::json;
 
 use crate::call::Reply;
 use crate::ecr::{Fate, Found};
+use crate::ecs::Service;
 use crate::world::World;
 
 /// Asks the next of the tasks that take requests.
 pub(crate) fn answer(world: &mut World, name: &str) -> Reply {
     let nobody = || Reply::json(503, &json!({"message": "Service Unavailable"}));
-    let Some(service) = world.ecs.services.iter_mut().find(|service| service.name == name) else {
+    let (cluster, name) = name.split_once(':').map_or((None, name), |(cluster, name)| (Some(cluster), name));
+    let is_meant = |service: &&mut Service| service.name == name && cluster.is_none_or(|cluster| service.cluster == cluster);
+    let Some(service) = world.ecs.services.iter_mut().find(is_meant) else {
         return Reply::json(404, &json!({"message": "Not Found"}));
     };
     let serving: Vec<_> = service.tasks.iter().filter(|task| task.serves(service.check)).collect();
