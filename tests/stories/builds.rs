@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use escher_sandbox::{Build, BuildFate, BuildState};
+use escher_sandbox::{Build, BuildFate, BuildState, Effect, Fault};
+use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
 use crate::changes::{REPOSITORY, not_built};
@@ -298,4 +299,61 @@ async fn deploy_closes_the_message_of_a_build_that_failed() {
     let messages = job.sandbox.with(|world| world.slack.messages.clone());
     assert_eq!(messages.len(), 1);
     assert!(messages[0].text.contains("missing in the registry"), "{}", messages[0].text);
+}
+
+#[tokio::test]
+async fn killed_between_builds_the_next_run_builds_only_the_rest() {
+    let mut job = job().await;
+    job.sandbox.with(|world| world.engine.millis = 400);
+    let mut child = job.set("DEPLOY_BUILD_JOBS", "1").input("command", "build").start();
+    while job.sandbox.with(|world| world.engine.images().len()) < 3 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    child.kill().await.unwrap();
+    // The command that was under way goes on to its end, and what it pushes counts.
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    let done = job.sandbox.with(|world| world.engine.images().len());
+    assert!((3..7).contains(&done), "{done}");
+    job.sandbox.with(|world| world.engine.millis = 30);
+    job.run().await.ends(0, "success");
+    assert_eq!(job.sandbox.with(|world| world.engine.images().len()), 7, "each once");
+    let named: usize = job.sandbox.with(|world| world.ecr.repositories.iter().filter(|it| it.image("v2.16.0-dev").is_some()).count());
+    assert_eq!(named, 7);
+}
+
+#[tokio::test]
+async fn what_passes_on_the_way_to_an_image_makes_no_difference() {
+    let error = |status: u16, code: &str| Effect::Error { status, code: code.into(), message: "made to fail".into() };
+    let effects = [
+        (1, error(500, "ServerException")),
+        (1, error(503, "ServiceUnavailable")),
+        (1, Effect::LoseRequest),
+        (1, Effect::LoseAnswer),
+        (2, error(400, "ThrottlingException")),
+    ];
+    let places = [
+        ("github", "commit", 0),
+        ("github", "compare", 0),
+        ("ecr", "DescribeRepositories", 0),
+        ("ecr", "DescribeImages", 0),
+        ("ecr", "DescribeImages", 3),
+        ("ecr", "GetAuthorizationToken", 0),
+        ("ecr", "BatchGetImage", 0),
+        ("ecr", "PutImage", 0),
+        ("ecr", "PutImage", 1),
+    ];
+    let all: Vec<_> = places.iter().flat_map(|place| effects.iter().map(move |effect| (*place, effect.clone()))).collect();
+    // GitHub throttles with 403 and 429, and these don't pass within a run.
+    let all = all.into_iter().filter(|((party, ..), (times, _))| *party != "github" || *times == 1);
+    let runs = all.map(|((party, operation, skip), (times, effect))| async move {
+        let mut job = job().await;
+        let fault = Fault { party: party.into(), operation: operation.into(), skip, times, effect: effect.clone() };
+        job.sandbox.with(|world| world.fault(fault));
+        let ran = job.only("gateway").input("command", "build").run().await;
+        assert_eq!((ran.code, ran.output("result")), (0, "success"), "{party} {operation} {skip} {effect:?}\n{}", ran.stdout);
+        assert_eq!(job.sandbox.with(|world| world.faults[0].times), 0, "the fault was met: {party} {operation} {skip}");
+        let tags = job.sandbox.with(|world| world.image_mut("escher-gateway", "v2.16.0-dev").tags.len());
+        assert_eq!(tags, 3, "{party} {operation} {skip} {effect:?}");
+    });
+    stream::iter(runs).buffer_unordered(6).collect::<Vec<()>>().await;
 }

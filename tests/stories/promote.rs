@@ -142,3 +142,29 @@ async fn nothing_is_marked_that_was_not_tested_or_has_failed() {
     job.run().await.ends(0, "unchanged");
     assert_eq!(job.count("gateway"), smoked, "what has passed is not tested again");
 }
+
+#[tokio::test]
+async fn an_index_of_several_platforms_is_named_byte_for_byte() {
+    let mut world = escher();
+    // Written as no serializer would: whoever reads and writes it again makes another digest.
+    let manifest =
+        "{ \"schemaVersion\":2,\n\t\"mediaType\": \"application/vnd.oci.image.index.v1+json\", \"manifests\": [ ] , \"x\":1.50 }\n";
+    let commit = {
+        let image = world.image_mut("escher-gateway", "v2.16.0-dev");
+        image.manifest = manifest.to_owned();
+        image.media_type = "application/vnd.oci.image.index.v1+json".to_owned();
+        image.digest = escher_sandbox::digest(manifest.as_bytes());
+        image.tags.retain(|tag| tag.starts_with("sha-"));
+        image.tags[0].clone()
+    };
+    let digest = world.image_mut("escher-gateway", &commit).digest.clone();
+    let mut job = Job::tag_push(world).await;
+    job.only("gateway").run().await.ends(0, "success");
+    let put = job.sandbox.calls().into_iter().find(|call| call.operation == "PutImage").unwrap();
+    assert_eq!(put.body["imageManifest"], manifest);
+    assert_eq!(put.body["imageManifestMediaType"], "application/vnd.oci.image.index.v1+json");
+    let accepted =
+        job.sandbox.calls().into_iter().find(|call| call.operation == "BatchGetImage").unwrap().body["acceptedMediaTypes"].clone();
+    assert!(accepted.as_array().unwrap().iter().any(|kind| kind == "application/vnd.oci.image.index.v1+json"));
+    assert_eq!(job.sandbox.with(|world| world.image_mut("escher-gateway", "v2.16.0-dev").digest.clone()), digest);
+}

@@ -80,9 +80,7 @@ impl GitHub {
     /// How `head` lies to `base`: the same commit is `identical`; then what [`GitHub::comparisons`] says; then, if `base` is a
     /// branch of a listed repository, `head` lies on that branch, at its end or before; then the default.
     pub fn compare(&self, repository: &str, base: &str, head: &str) -> Comparison {
-        let known = self.repositories.get(repository);
-        let commit = |name: &str| known.and_then(|it| it.resolve(name)).unwrap_or_else(|| name.to_owned());
-        let (base_commit, head_commit) = (commit(base), commit(head));
+        let (base_commit, head_commit) = (self.commit(repository, base), self.commit(repository, head));
         if base_commit == head_commit {
             return "identical".into();
         }
@@ -90,10 +88,15 @@ impl GitHub {
         if let Some(listed) = listed(base, head).or_else(|| listed(&base_commit, &head_commit)) {
             return listed.clone();
         }
-        if known.is_some_and(|it| it.is_branch(base)) {
+        if self.repositories.get(repository).is_some_and(|it| it.is_branch(base)) {
             return "behind".into();
         }
         self.default_comparison.clone()
+    }
+
+    /// The commit that a name means, or the name itself where nothing is known of it.
+    fn commit(&self, repository: &str, name: &str) -> String {
+        self.repositories.get(repository).and_then(|it| it.resolve(name)).unwrap_or_else(|| name.to_owned())
     }
 }
 
@@ -121,7 +124,8 @@ pub(crate) fn answer(github: &mut GitHub, query: &Value, request: &Request) -> R
         (Sight::Stranger, _) => refuse(401, "Bad credentials"),
         (Sight::Sees, Some(ask::OfRepository::Compare { base, head })) => {
             let compared = github.compare(&repository, &base, &head);
-            Reply::json(200, &compared.wire(&repository, (&base, &head), query))
+            let commits = (github.commit(&repository, &base), github.commit(&repository, &head));
+            Reply::json(200, &compared.wire(&repository, (&commits.0, &commits.1), query))
         }
         (Sight::Sees, Some(ask::OfRepository::Commit(reference))) => commit::answer(github, &repository, &reference),
         _ => refuse(404, "Not Found"),

@@ -1,8 +1,10 @@
 //! Stories of the pure state: nothing here sleeps.
 
+mod app;
 mod credentials;
 mod definitions;
 mod failures;
+mod github;
 mod rollback;
 mod rolling;
 mod server;
