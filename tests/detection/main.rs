@@ -2,6 +2,7 @@
 //! programs one after the other, so nothing else disturbs the measurement.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on should stop")]
 #![expect(clippy::print_stdout, reason = "it says what it measured")]
+#![expect(clippy::disallowed_methods, reason = "it starts the program that it measures")]
 
 #[path = "../stories/harness.rs"]
 #[expect(dead_code, reason = "the stories use the rest of it")]

@@ -1,5 +1,7 @@
 //! Images on a real Docker engine and a real registry, of source from a real git host. AWS and GitHub's API are the sandbox's;
 //! its ECR shows what the registry holds. Start it with `tests/realstack/run`.
+#![expect(clippy::disallowed_methods, reason = "stories start programs, and the script `run` says where the stack is")]
+#![expect(clippy::print_stderr, reason = "a measured figure is shown")]
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on should stop")]
 
 mod stack;

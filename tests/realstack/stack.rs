@@ -210,12 +210,10 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-#[expect(clippy::disallowed_methods, reason = "stories start programs")]
 fn command(program: &Path) -> Command {
     Command::new(program)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the script `run` says where the stack is")]
 fn env_of(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
