@@ -60,6 +60,8 @@ pub enum Error {
     MissingImages(Vec<Finding>),
     /// Images could not be built, tested, pushed or named.
     Build(Vec<FailedStep>),
+    /// Images could not be given their names.
+    Naming(Vec<Finding>),
     /// A migration failed; no service was updated.
     Migration(FailedStep),
     /// SIGINT or SIGTERM while images were built.
@@ -79,7 +81,7 @@ impl Error {
     /// What was found, where the error consists of findings.
     pub fn findings(self) -> Vec<Finding> {
         match self {
-            Self::Refused(findings) | Self::MissingImages(findings) => findings,
+            Self::Refused(findings) | Self::MissingImages(findings) | Self::Naming(findings) => findings,
             Self::Build(failed) => failed.into_iter().map(|failed| failed.finding).collect(),
             Self::Migration(failed) => vec![failed.finding],
             Self::Configuration(_) | Self::Cancelled | Self::CancelledBuilding | Self::CancelledMigrating => Vec::new(),
@@ -91,7 +93,7 @@ impl Error {
         match self {
             Self::Configuration(_) => exit::USAGE,
             Self::Refused(_) => exit::REFUSED,
-            Self::MissingImages(_) | Self::Build(_) => exit::IMAGE,
+            Self::MissingImages(_) | Self::Build(_) | Self::Naming(_) => exit::IMAGE,
             Self::Migration(_) => exit::MIGRATION,
             Self::Cancelled | Self::CancelledBuilding | Self::CancelledMigrating => exit::CANCELLED,
         }
@@ -101,7 +103,7 @@ impl Error {
     pub fn result(&self) -> RunResult {
         match self {
             Self::Configuration(_) | Self::Refused(_) => RunResult::Refused,
-            Self::MissingImages(_) | Self::Build(_) | Self::Migration(_) => RunResult::Failed,
+            Self::MissingImages(_) | Self::Build(_) | Self::Naming(_) | Self::Migration(_) => RunResult::Failed,
             Self::Cancelled | Self::CancelledBuilding | Self::CancelledMigrating => RunResult::Cancelled,
         }
     }
@@ -113,6 +115,7 @@ impl Error {
             Self::Configuration(problems) => format!("refused: {} in the configuration", many(problems.len(), "problem")),
             Self::Refused(findings) => format!("refused: {}", many(findings.len(), "finding")),
             Self::MissingImages(findings) => format!("failed: {} missing in the registry", many(findings.len(), "image")),
+            Self::Naming(findings) => format!("failed: {} could not be named in the registry", many(findings.len(), "image")),
             Self::Build(failed) => {
                 let names: Vec<&str> = failed.iter().map(|failed| failed.finding.subject.as_str()).collect();
                 format!("failed: the build of {}", names.join(", "))
@@ -128,7 +131,9 @@ impl Error {
     pub fn lines(&self) -> Vec<String> {
         match self {
             Self::Configuration(problems) => problems.iter().map(ToString::to_string).collect(),
-            Self::Refused(findings) | Self::MissingImages(findings) => findings.iter().map(ToString::to_string).collect(),
+            Self::Refused(findings) | Self::MissingImages(findings) | Self::Naming(findings) => {
+                findings.iter().map(ToString::to_string).collect()
+            }
             Self::Build(failed) => failed.iter().flat_map(FailedStep::lines).collect(),
             Self::Migration(failed) => failed.lines(),
             Self::Cancelled | Self::CancelledBuilding | Self::CancelledMigrating => Vec::new(),
@@ -141,6 +146,9 @@ impl Error {
             Self::Configuration(_) => "nothing was contacted, nothing has changed",
             Self::Refused(_) | Self::MissingImages(_) | Self::Cancelled => "nothing has changed",
             Self::Build(_) => "images may have been pushed to the registry; nothing was migrated or deployed, every service runs as before",
+            Self::Naming(_) => {
+                "images may have been pushed, and others named, in the registry; nothing was migrated or deployed, every service runs as before"
+            }
             Self::CancelledBuilding => "images may have been pushed to the registry; nothing was deployed, and the next run finds them",
             Self::CancelledMigrating => "the migration's task goes on by itself, and the next run takes it up; no service was updated",
             Self::Migration(_) => "the migration ran and may have changed data; no service was updated, every service runs as before",

@@ -93,23 +93,29 @@ impl Run<'_> {
 
     /// A plan that is to be applied, with every image of it in the registry. A run of `build` does not touch ECS, and need not
     /// wait for it.
-    async fn provide(&self, tag: &ReleaseTag) -> Result<Prepared, Error> {
+    async fn provide(&self, tag: &ReleaseTag, board: Option<&watch::Sender<Board>>) -> Result<Prepared, Error> {
         let (request, console) = (self.request, &self.console);
         let waits = request.command != Command::Build;
         let mut prepared = self.until_cancelled(prepare::prepare(request, tag, waits, console, self.masks)).await?;
+        // Those who watch see what is being built, and what will follow.
+        if let Some(board) = board {
+            board.send_replace(Board::new(&prepared.plan, &self.graph(), &self.runbooks()));
+        }
         prepare::provide(request, tag, &mut prepared, console, self.masks, self.cancel).await?;
         Ok(prepared)
     }
 
     /// Provides, and runs the migrations; a run that takes an earlier release back runs none.
-    async fn provide_and_migrate(&self, tag: &ReleaseTag) -> Result<Prepared, Error> {
-        let mut prepared = self.provide(tag).await?;
+    async fn provide_and_migrate(&self, tag: &ReleaseTag, board: &watch::Sender<Board>) -> Result<Prepared, Error> {
+        let mut prepared = self.provide(tag, Some(board)).await?;
         if self.request.command == Command::Rollback {
             return Ok(prepared);
         }
+        let migrates = prepared.plan.services.iter().any(|planned| planned.migration.as_ref().is_some_and(|migration| !migration.is_done));
         let work = migrate::migrate(self.request, &prepared.clients, &mut prepared.plan, &self.console);
         let migrated = self.until_cancelled(work).await.map_err(|error| match error {
-            Error::Cancelled => Error::CancelledMigrating,
+            Error::Cancelled if migrates => Error::CancelledMigrating,
+            Error::Cancelled => Error::CancelledBuilding,
             other => other,
         })?;
         prepared.warnings.extend(migrated.warnings);
@@ -149,7 +155,7 @@ impl Run<'_> {
 
     /// The images alone. A failure is told where the release's message stands already; the job that deploys tells it otherwise.
     async fn build(&self, tag: &ReleaseTag) -> Ending {
-        let provided = self.provide(tag).await;
+        let provided = self.provide(tag, None).await;
         let mut ending = match provided {
             Err(error) => Ending { error: Some(error), ..Ending::default() },
             Ok(prepared) => {
@@ -191,15 +197,16 @@ impl Run<'_> {
     async fn mark_passed(&self, prepared: &mut Prepared, verdict: &Verdict) {
         let is_whole = verdict.exit_code == exit::SUCCESS && !self.request.skip_smoke && self.request.command != Command::Rollback;
         if is_whole && !self.cancel.is_cancelled() {
-            let warnings = names::mark_passed(self.request, &prepared.clients, &prepared.plan).await;
-            prepared.warnings.extend(warnings);
+            let marked =
+                self.until_cancelled(async { Ok(names::mark_passed(self.request, &prepared.clients, &prepared.plan).await) }).await;
+            prepared.warnings.extend(marked.unwrap_or_default());
         }
     }
 
     async fn deploy(&self, tag: &ReleaseTag) -> Ending {
         let (board, watched) = watch::channel(Board::default());
         let (notifier, context) = (self.notifier(watched.clone()), self.slack_context());
-        let mut ending = match self.provide_and_migrate(tag).await {
+        let mut ending = match self.provide_and_migrate(tag, &board).await {
             Err(error) => Ending { error: Some(error), ..Ending::default() },
             Ok(mut prepared) => {
                 board.send_replace(Board::new(&prepared.plan, &self.graph(), &self.runbooks()));
@@ -327,6 +334,6 @@ impl Run<'_> {
         let slack = Slack::new(http::client().ok()?, self.request.runner.slack_url(), token);
         let earlier = self.request.slack_message.as_ref();
         let earlier = earlier.map(|message| Posted { channel: message.channel.clone(), ts: message.ts.clone() });
-        Some(Notifier::start(slack, &self.request.environment.slack_channel, self.slack_context(), board, self.began, earlier))
+        Some(Notifier::start(slack, &self.request.environment.slack_channel, self.slack_context(), board, self.began, earlier, self.masks))
     }
 }

@@ -29,9 +29,24 @@ pub async fn read(folder: &Path, hidden: &[String]) -> Option<Checkout> {
     }
 }
 
+/// Puts the files of a commit into a folder of their own: what earlier steps changed or left in the checkout is not among them,
+/// and neither is `.git`, where `actions/checkout` keeps the job's token.
+pub async fn export(folder: &Path, commit: &Revision, to: &Path, hidden: &[String]) -> bool {
+    let to_text = to.display().to_string();
+    let added = git(folder, hidden, &["worktree", "add", "--quiet", "--detach", "--force", &to_text, commit.as_str()]).await;
+    // Without its link the worktree is a folder like any other, and git forgets it.
+    let is_there = added.is_some() && std::fs::remove_file(to.join(".git")).is_ok();
+    git(folder, hidden, &["worktree", "prune"]).await;
+    is_there
+}
+
 async fn git(folder: &Path, hidden: &[String], words: &[&str]) -> Option<Vec<String>> {
     // In a container the checkout belongs to somebody else, which git would refuse.
-    let arguments = ["-c", "safe.directory=*", "-c", "core.fsmonitor=false"].iter().chain(words).map(OsString::from).collect();
+    let arguments = ["-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]
+        .iter()
+        .chain(words)
+        .map(OsString::from)
+        .collect();
     let program = Program { name: "git", arguments, hidden: hidden.to_vec(), folder: Some(folder.to_owned()), ..Program::default() };
     let (_sender, stop) = watch::channel(false);
     match process::run(&program, &stop, |_| {}).await {

@@ -98,9 +98,16 @@ impl Docker {
     /// # Errors
     /// `BuildError::Configuration`.
     pub fn login(folder: PathBuf, own: Option<&Path>, login: &Login, hidden: &[String]) -> Result<Self, BuildError> {
-        configuration(&folder, own, login)
-            .map_err(|error| BuildError::Configuration(format!("{} can't be written: {error}", folder.display())))?;
-        Ok(Self { folder, hidden: hidden.to_vec() })
+        make_private(&folder).map_err(|error| unwritable(&folder, &error))?;
+        // From here on the folder goes away with this value, whatever fails.
+        let docker = Self { folder, hidden: hidden.to_vec() };
+        configuration(&docker.folder, own, login).map_err(|error| unwritable(&docker.folder, &error))?;
+        Ok(docker)
+    }
+
+    /// A folder that goes away with the login, for what a build needs.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// That docker and buildx are there.
@@ -211,18 +218,29 @@ fn digest(metadata: &Path) -> Result<Digest, BuildError> {
     digest.map(Digest::from).ok_or_else(|| BuildError::NoDigest("its metadata has no `containerimage.digest`".to_owned()))
 }
 
+fn unwritable(folder: &Path, error: &io::Error) -> BuildError {
+    BuildError::Configuration(format!("{} can't be written: {error}", folder.display()))
+}
+
 /// Everything that the user's own folder holds is there: plugins, builders, contexts, logins of other registries.
 fn configuration(folder: &Path, own: Option<&Path>, login: &Login) -> io::Result<()> {
-    make_private(folder)?;
     let mut config = Map::new();
     if let Some(own) = own {
         for entry in std::fs::read_dir(own).into_iter().flatten().filter_map(Result::ok) {
-            if entry.file_name() != "config.json" {
-                link(&entry.path(), &folder.join(entry.file_name()))?;
+            // A link that leads nowhere is nothing that docker could miss.
+            if let Ok(real) = std::fs::canonicalize(entry.path())
+                && entry.file_name() != "config.json"
+            {
+                link(&real, &folder.join(entry.file_name()))?;
             }
         }
         let text = std::fs::read_to_string(own.join("config.json")).unwrap_or_default();
-        config = serde_json::from_str(&text).unwrap_or_default();
+        config = serde_json::from_str(&text).unwrap_or_else(|error| {
+            if !text.is_empty() {
+                tracing::warn!(%error, "docker's own config.json can't be read, so logins and contexts in it are not used");
+            }
+            Map::new()
+        });
     }
     // A store or a helper would be asked instead of the entry below.
     config.remove("credsStore");
@@ -245,7 +263,7 @@ fn make_private(folder: &Path) -> io::Result<()> {
 
 #[cfg(unix)]
 fn link(to: &Path, at: &Path) -> io::Result<()> {
-    std::os::unix::fs::symlink(std::fs::canonicalize(to)?, at)
+    std::os::unix::fs::symlink(to, at)
 }
 
 #[cfg(unix)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use octocrab::models::{AppId, InstallationId};
 use octocrab::{Octocrab, OctocrabBuilder};
-use reqwest::header::{ACCEPT, HeaderName};
+use reqwest::header::{ACCEPT, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::Value;
@@ -35,8 +35,8 @@ pub struct GitHub {
 enum Token {
     /// Given, and good as long as the job.
     Given(String),
-    /// An App's installation: tokens of an hour, renewed by octocrab.
-    Installation,
+    /// An App, and its installation: tokens of an hour, renewed by octocrab.
+    Installation(Octocrab, InstallationId),
 }
 
 /// Why GitHub gave no useful answer.
@@ -51,6 +51,9 @@ pub enum GitHubError {
     /// Nothing in it that means anything.
     #[error("GitHub's answer can't be read")]
     Odd,
+    /// A token with characters that no header takes.
+    #[error("`github-token` holds a line break or another character that no token has")]
+    Token,
     /// The App's key is no RSA key.
     #[error("its private key can't be read: {0}")]
     Key(String),
@@ -124,6 +127,8 @@ impl GitHub {
     /// # Errors
     /// `GitHubError` for an address or a token that can't be sent.
     pub fn with_token(http: &reqwest::Client, url: &str, token: &str, masks: &Masks) -> Result<Self, GitHubError> {
+        // octocrab takes it for granted that a token can be a header.
+        HeaderValue::from_str(token).map_err(|_| GitHubError::Token)?;
         let crab = build(http, url, |builder| Ok(builder.personal_token(token)))?;
         Ok(Self::new(crab, Token::Given(token.to_owned()), masks))
     }
@@ -136,18 +141,32 @@ impl GitHub {
     pub async fn with_app(http: &reqwest::Client, url: &str, app: (u64, &str), owner: &str, masks: &Masks) -> Result<Self, GitHubError> {
         let (id, key) = app;
         let as_app = build(http, url, |builder| builder.app_from_rsa_pem(AppId(id), key.trim()))?;
-        let id = match installation(&as_app, &format!("/orgs/{owner}/installation")).await {
+        let installed = match installation(&as_app, &format!("/orgs/{owner}/installation")).await {
             Err(GitHubError::Status(404)) => installation(&as_app, &format!("/users/{owner}/installation")).await,
             other => other,
         }?;
-        let crab = as_app.installation(id).map_err(|error| read(&error))?;
-        let github = Self::new(crab, Token::Installation, masks);
+        let crab = as_app.installation(installed).map_err(|error| read(&error))?;
+        let github = Self::new(crab, Token::Installation(as_app, installed), masks);
         github.token().await?;
         Ok(github)
     }
 
     fn new(crab: Octocrab, token: Token, masks: &Masks) -> Self {
         Self { crab, token, masks: masks.clone(), known: Arc::default() }
+    }
+
+    /// A token to fetch one repository with, `owner/name`, masked. Every command of its Dockerfile may read it, so an App's
+    /// reaches that repository alone.
+    ///
+    /// # Errors
+    /// `GitHubError` where an App is given none.
+    pub async fn fetch_token(&self, repository: &str) -> Result<String, GitHubError> {
+        let Token::Installation(app, id) = &self.token else { return self.token().await };
+        let name = repository.split_once('/').map_or(repository, |(_, name)| name).to_owned();
+        let scoped = app.installation_builder(*id).repositories(vec![name]).build().map_err(|error| read(&error))?;
+        let token = tried(|| async { scoped.installation_token_with_buffer(GOOD_FOR).await.map_err(|error| read(&error)) }).await?;
+        self.masks.add(token.expose_secret());
+        Ok(token.expose_secret().to_owned())
     }
 
     /// A token that is good for some minutes, masked.
@@ -157,7 +176,7 @@ impl GitHub {
     pub async fn token(&self) -> Result<String, GitHubError> {
         match &self.token {
             Token::Given(token) => Ok(token.clone()),
-            Token::Installation => {
+            Token::Installation(..) => {
                 let renewed =
                     tried(|| async { self.crab.installation_token_with_buffer(GOOD_FOR).await.map_err(|error| read(&error)) }).await?;
                 self.masks.add(renewed.expose_secret());

@@ -53,10 +53,12 @@ pub struct Ended {
 pub async fn run(program: &Program, stop: &watch::Receiver<bool>, show: impl Fn(&str)) -> io::Result<Ended> {
     #[expect(clippy::disallowed_methods, reason = "programs are started here and nowhere else")]
     let mut command = Command::new(program.name);
-    command.args(&program.arguments).envs(program.set.iter().map(|(name, value)| (*name, value)));
+    command.args(&program.arguments);
     program.hidden.iter().for_each(|name| {
         command.env_remove(name);
     });
+    // Afterwards: what is set for it may bear the name of something that it must not get.
+    command.envs(program.set.iter().map(|(name, value)| (*name, value)));
     if let Some(folder) = &program.folder {
         command.current_dir(folder);
     }

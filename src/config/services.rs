@@ -206,7 +206,15 @@ fn migrate(path: &str, outer: &mut Fields<'_>) -> Option<Migration> {
 /// Globs that can be read.
 fn paths(fields: &mut Fields<'_>) -> Vec<String> {
     let Some(globs) = fields.list("paths") else { return vec!["**".to_owned()] };
+    if !globs.iter().any(|(glob, _)| !glob.starts_with('!')) {
+        let message = "key `paths` takes every file out, so the service would never change: begin with '**', or leave it away";
+        fields.problem("paths", message);
+    }
     for (glob, line) in &globs {
+        if glob.ends_with('/') {
+            fields
+                .problem_at(*line, format!("key `paths` holds `{glob}`, which no file is called: `{glob}**` means what is in the folder"));
+        }
         if let Err(why) = Paths::new(std::slice::from_ref(glob)) {
             fields.problem_at(*line, format!("key `paths` holds no glob: {why}"));
         }
@@ -259,11 +267,13 @@ pub(super) fn graph(folder: &Folder, problems: &mut Vec<Problem>) -> Graph {
             problems.push(Problem::at(&read.path, 0, message));
         }
     }
-    for (index, read) in services.values().enumerate().filter(|(_, read)| read.service.migrate.is_some()) {
-        let shares = |other: &&Read| other.service.migrate.is_some() && other.service.ecr_repo == read.service.ecr_repo;
-        if let Some(twin) = services.values().take(index).find(shares) {
-            let message =
-                format!("has `migrate`, and so has {}, with the same `ecr_repo`: an image can be marked for one migration only", twin.path);
+    for (index, read) in services.values().enumerate() {
+        let twin = services.values().take(index).find(|other| other.service.ecr_repo == read.service.ecr_repo);
+        if let Some(twin) = twin {
+            let message = format!(
+                "`ecr_repo` is `{}`, and so it is in {}: images are found again by commit, and each would get the other's",
+                read.service.ecr_repo, twin.path
+            );
             problems.push(Problem::at(&read.path, 0, message));
         }
     }

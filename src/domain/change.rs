@@ -132,6 +132,8 @@ pub struct Chosen {
     pub source: Option<Source>,
     /// What has changed, in words.
     pub words: Option<String>,
+    /// How another image of the release was found, where the one that runs stays nevertheless.
+    pub other: Option<How>,
 }
 
 impl Chosen {
@@ -144,14 +146,15 @@ impl Chosen {
 /// Decides; none where there is no image and nothing that it could be built of.
 pub fn choose(evidence: &Evidence<'_>) -> Option<Chosen> {
     let words = evidence.judged.map(|judged| judged.words.clone());
-    let chosen = |found: Option<FoundImage>| Chosen { found, source: evidence.source.cloned(), words: words.clone() };
+    let chosen = |found: Option<FoundImage>| Chosen { found, source: evidence.source.cloned(), words: words.clone(), other: None };
     let built = evidence.found.filter(|found| found.how == How::Built || Some(&found.image.digest) == evidence.running);
     if let Some(found) = built {
         return Some(chosen(Some(found.clone())));
     }
     let unaffected = evidence.judged.is_some_and(|judged| judged.is_unaffected);
     if let Some(image) = evidence.keepable.filter(|_| unaffected) {
-        return Some(chosen(Some(FoundImage { image: image.clone(), how: How::Kept })));
+        let other = evidence.found.map(|found| found.how);
+        return Some(Chosen { other, ..chosen(Some(FoundImage { image: image.clone(), how: How::Kept })) });
     }
     match (evidence.found, evidence.source) {
         (Some(found), _) => Some(chosen(Some(found.clone()))),
@@ -170,14 +173,14 @@ pub fn is_of_release(image: &Image, source: Option<&Source>) -> bool {
 
 /// The tags that an image still lacks to be found again: the release's, its commit's and its tree's.
 ///
-/// An image that stays because nothing of its service has changed is as good as built of the new commit, so it gets its names;
-/// one that the release's tag already names elsewhere is left as it is.
-pub fn missing_tags(chosen: &Chosen, release: &ReleaseTag, release_is_taken: bool) -> Vec<String> {
+/// An image that stays because nothing of its service has changed is as good as built of the new commit, so it gets its names,
+/// but takes none away from another image of that commit.
+pub fn missing_tags(chosen: &Chosen, release: &ReleaseTag) -> Vec<String> {
     let Some(found) = &chosen.found else { return Vec::new() };
-    let release = Some(release.to_string()).filter(|_| found.how != How::Kept || !release_is_taken);
+    let release = Some(release.to_string()).filter(|_| chosen.other != Some(How::Release));
     // The release's tag decided, and may have been put on an image of another commit: that isn't renamed.
     let is_sure = found.how != How::Release || chosen.source.as_ref().is_some_and(|source| source.origin == Origin::Tag);
-    let named = chosen.source.iter().filter(|_| is_sure).flat_map(Source::image_tags);
+    let named = chosen.source.iter().filter(|_| is_sure && chosen.other.is_none()).flat_map(Source::image_tags);
     let names = release.into_iter().chain(named);
     names.filter(|tag| !found.image.tags.contains(tag)).collect()
 }

@@ -72,15 +72,16 @@ fn a_moved_tag_does_not_bring_the_old_image() {
 #[test]
 fn an_image_gets_the_names_that_it_lacks() {
     let tag = ReleaseTag::parse("v1.0.0").expect("a tag");
-    let names = |how, tags: &[&str], origin, taken| {
-        missing_tags(&Chosen { found: Some(found(how, tags)), source: Some(source(origin)), words: None }, &tag, taken)
+    let names = |how, tags: &[&str], origin, other| {
+        missing_tags(&Chosen { found: Some(found(how, tags)), source: Some(source(origin)), words: None, other }, &tag)
     };
     let all = vec!["v1.0.0".to_owned(), format!("sha-{COMMIT}"), "tree-22".to_owned()];
-    assert_eq!(names(How::Built, &[], Origin::Tag, false), all);
-    assert_eq!(names(How::Kept, &[], Origin::Tag, false), all, "as good as built of the new commit");
-    assert_eq!(names(How::Kept, &[], Origin::Tag, true), all[1..], "the release names another image of it already");
-    assert_eq!(names(How::Tree, &["tree-22"], Origin::Tag, true), all[..2], "a moved tag moves here, too");
-    assert_eq!(names(How::Release, &["v1.0.0"], Origin::Branch("develop".into()), true), Vec::<String>::new());
+    assert_eq!(names(How::Built, &[], Origin::Tag, None), all);
+    assert_eq!(names(How::Kept, &[], Origin::Tag, None), all, "as good as built of the new commit");
+    assert_eq!(names(How::Kept, &[], Origin::Tag, Some(How::Release)), Vec::<String>::new(), "the release has an image of it already");
+    assert_eq!(names(How::Kept, &[], Origin::Tag, Some(How::Tree)), all[..1], "another image bears commit and tree");
+    assert_eq!(names(How::Tree, &["tree-22"], Origin::Tag, None), all[..2], "a moved tag moves here, too");
+    assert_eq!(names(How::Release, &["v1.0.0"], Origin::Branch("develop".into()), None), Vec::<String>::new());
 }
 
 #[test]

@@ -4,7 +4,7 @@
 const KNOWN: &[(&str, &str)] = &[
     (
         "descriptor matching platform",
-        "the image was built for another CPU: build it for the platform of the task definition's runtimePlatform",
+        "the image was built for another CPU than the task definition's runtimePlatform: release a new commit, or take the image's tags sha-… and tree-… away in ECR, so that it is built again",
     ),
     ("pull rate limit", "Docker Hub limits pulls: copy the image to ECR"),
     ("toomanyrequests", "Docker Hub limits pulls: copy the image to ECR"),

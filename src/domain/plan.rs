@@ -90,7 +90,7 @@ pub struct PlannedService {
     /// What ran before this release, where an earlier run of it has changed the service already.
     #[serde(skip)]
     pub previous: Option<DefinitionArn>,
-    /// It runs this release already, but no run has been seen to pass with it: its smoke test is due.
+    /// It runs already, but its image has not been seen to pass here: its smoke test is due.
     #[serde(skip)]
     pub is_unproven: bool,
     /// Its image bears the mark of having passed here with this release.

@@ -65,7 +65,7 @@ fn plan_image(
     image: &Image,
 ) -> Result<PlannedService, DefinitionError> {
     // It bears these names by the time it runs.
-    let names = missing_tags(chosen, release.tag, false);
+    let names = missing_tags(chosen, release.tag);
     let accepted = Accepted::from_tags(image.tags.iter().chain(&names).map(String::as_str));
     let revision = revision(service, found, chosen, &accepted);
     let wanted = wanted(release, service, found, image, revision.as_ref());
@@ -79,20 +79,21 @@ fn plan_image(
     };
     let reason = reason(release, service, found, &difference, &start, chosen);
     let keeps_definition = matches!(start, Start::Nothing | Start::Restart | Start::Join(_));
+    let from = running_side(service, found);
+    // What is left alone goes on to call itself what it does.
+    let own = || from.version.clone().or_else(|| Some(display_version(&accepted, &image.digest)));
     let to = Side {
-        version: Some(release.tag.version())
-            .filter(|_| start != Start::Nothing)
-            .or_else(|| Some(display_version(&accepted, &image.digest))),
+        version: Some(release.tag.version()).filter(|_| start != Start::Nothing).or_else(own),
         revision,
         digest: Some(image.digest.clone()),
         task_definition: Some(found.definition.arn()).filter(|_| keeps_definition),
     };
-    let from = running_side(service, found);
     let previous = previous(release, service, found).map(DefinitionArn::from);
     let migration = PlannedMigration::of(service, release.environment, image, &accepted).filter(|_| difference.image);
     let passed = passed_tag(release.environment, &release.tag.version());
     let is_proven = image.tags.contains(&passed);
-    let is_unproven = start == Start::Nothing && previous.is_some() && !is_proven;
+    // Whatever release brought it here: what nobody has seen pass is asked, before it is called passed.
+    let is_unproven = start == Start::Nothing && !has_passed(image, release.environment);
     Ok(PlannedService { accepted, previous, migration, is_unproven, is_proven, ..planned(service, found, action, reason, start, from, to) })
 }
 
@@ -212,7 +213,7 @@ fn reason(release: &Release<'_>, service: &Service, found: &Found, difference: &
             "changed: runs an image named by tag, not by digest, so what runs is not certain".to_owned()
         }
         Start::Update(_) if difference.image && settings.is_empty() => format!("changed{}", image_words(release, chosen)),
-        Start::Update(_) if difference.image => format!("changed{}, and {settings}", image_words(release, chosen)),
+        Start::Update(_) if difference.image => format!("changed{}; also {settings}", image_words(release, chosen)),
         Start::Update(_) if settings.is_empty() => "unchanged, but `force` is set".to_owned(),
         Start::Update(_) => format!("changed: only configuration, {settings}"),
     }

@@ -76,7 +76,7 @@ fn image(digest: &str) -> Image {
 
 fn planned_with(found: &Found, image: Option<(Image, How)>, level: &str, force: bool) -> PlannedService {
     let source = Some(Source { commit: "3f2c1e9".into(), tree: None, origin: Origin::Tag });
-    let chosen = Chosen { found: image.map(|(image, how)| FoundImage { image, how }), source, words: None };
+    let chosen = Chosen { found: image.map(|(image, how)| FoundImage { image, how }), source, words: None, other: None };
     let tag = ReleaseTag::parse("v2.16.0-dev").expect("a tag");
     let values = BTreeMap::from([("LOG_LEVEL".to_owned(), level.to_owned()), ("OTHER".to_owned(), "x".to_owned())]);
     let release = Release { tag: &tag, environment: "dev", values: &values, owner: "escher-dbai", force };

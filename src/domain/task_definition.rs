@@ -276,6 +276,10 @@ fn label(container: &mut Value, labels: &BTreeMap<String, String>) {
     if labels.is_empty() {
         return;
     }
+    // An image whose commit is not known must not go by the commit of the one before it.
+    if let Some(old) = container.get_mut("dockerLabels").and_then(Value::as_object_mut) {
+        old.retain(|name, _| name != LABEL_REVISION || labels.contains_key(LABEL_REVISION));
+    }
     if !container.get("dockerLabels").is_some_and(Value::is_object) {
         container["dockerLabels"] = json!({});
     }

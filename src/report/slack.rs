@@ -30,6 +30,23 @@ pub struct Message {
     pub blocks: Vec<Value>,
 }
 
+impl Message {
+    /// The same with every text changed.
+    pub fn map(self, change: impl Fn(&str) -> String) -> Self {
+        let blocks = self.blocks.into_iter().map(|block| texts(block, &change)).collect();
+        Self { text: change(&self.text), blocks }
+    }
+}
+
+fn texts(value: Value, change: &impl Fn(&str) -> String) -> Value {
+    match value {
+        Value::String(text) => Value::String(change(&text)),
+        Value::Array(items) => items.into_iter().map(|item| texts(item, change)).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(name, field)| (name, texts(field, change))).collect(),
+        other => other,
+    }
+}
+
 /// What every message of a run says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {

@@ -26,6 +26,8 @@ pub fn sign(state: &State) -> &'static str {
 /// A state in words.
 pub fn words(row: &Row) -> String {
     match &row.state {
+        // A row without an image is of a plan whose builds have not ended.
+        State::Waiting if row.action == Action::Build && row.to.digest.is_none() => "being built".to_owned(),
         State::Waiting => "waiting".to_owned(),
         State::Starting => "updating".to_owned(),
         State::Rolling { running, desired } => format!("rolling out, {running}/{desired} running"),

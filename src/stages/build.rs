@@ -1,6 +1,7 @@
 //! Builds, tests and pushes the images that a plan lacks, several at once. Nothing is deployed before all are in the registry.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -10,6 +11,7 @@ use tokio::time::Instant;
 use super::Clients;
 use super::cancel::Cancel;
 use super::images::Registry;
+use super::prepare::until;
 use super::read::{World, way_out};
 use crate::clients::checkout;
 use crate::clients::console::{Console, Masks};
@@ -24,7 +26,7 @@ use crate::domain::plan::{Image, Plan, PlannedService};
 use crate::domain::service::Service;
 use crate::domain::tag::ReleaseTag;
 use crate::error::{Error, FailedStep, Finding};
-use crate::report::text::duration;
+use crate::report::text::{duration, one_line};
 
 /// Lines of a failed build's output that are shown again.
 const LAST_LINES: usize = 30;
@@ -49,6 +51,8 @@ struct Order {
     service: Service,
     build: Build,
     commit: String,
+    /// `owner/name` of its source.
+    repository: String,
 }
 
 /// How an order ended.
@@ -74,12 +78,13 @@ impl Workshop<'_> {
             return Ok(Vec::new());
         }
         let mut warnings = Vec::new();
+        let docker = until(self.cancel, self.docker()).await??;
         let mut orders = VecDeque::new();
         for (planned, source) in plan.builds() {
             let Some(service) = self.request.services.get(&planned.name) else { continue };
-            orders.push_back(self.order(tag, planned, source, service, &world.registry, &mut warnings).await?);
+            let order = self.order(tag, planned, source, service, (&world.registry, docker.folder()), &mut warnings);
+            orders.push_back(until(self.cancel, order).await?);
         }
-        let docker = self.docker().await?;
         let (stop, stopped) = watch::channel(false);
         let jobs = self.request.environment.build_jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, usize::from));
         let jobs = jobs.min(orders.len());
@@ -91,7 +96,7 @@ impl Workshop<'_> {
         if self.cancel.is_cancelled() && !done.iter().any(Done::has_failed) {
             return Err(Error::CancelledBuilding);
         }
-        let failed = self.note(done, world, &mut warnings).await;
+        let failed = until(self.cancel, self.note(done, world, &mut warnings)).await?;
         if failed.is_empty() { Ok(warnings) } else { Err(Error::Build(failed)) }
     }
 
@@ -208,6 +213,9 @@ impl Workshop<'_> {
             (Some(stage), true) => format!("its test (stage `{stage}`) failed for {}: {error}", order.commit),
             _ => format!("its build of {} failed: {error}", order.commit),
         };
+        // The one line that a person looks for, in every place where only the first sentence shows.
+        let decisive = log.iter().rev().find(|line| line.contains("ERROR")).map(|line| one_line(line.trim_start_matches("ERROR: "), 300));
+        let what = decisive.map_or(what.clone(), |line| format!("{what}: {line}"));
         FailedStep { finding: Finding::new(service.name.as_str(), what, way_out), log }
     }
 
@@ -220,7 +228,10 @@ impl Workshop<'_> {
         Docker::check(&request.tokens.variables).await.map_err(|error| failed(error.to_string(), NO_DOCKER))?;
         let login = self.clients.ecr.login(self.masks).await.map_err(|error| {
             let way_out = way_out(&error, "ecr:GetAuthorizationToken on `*`");
-            failed(error.to_string(), &way_out)
+            match error.is_denied() {
+                true => Error::refused("docker's login to the registry", error.to_string(), way_out),
+                false => failed(error.to_string(), &way_out),
+            }
         })?;
         let folder = request.runner.temp_folder().join(format!("escher-docker-{}-{:08x}", std::process::id(), fastrand::u32(..)));
         let own = request.runner.docker_config();
@@ -234,11 +245,11 @@ impl Workshop<'_> {
         planned: &PlannedService,
         source: &Source,
         service: &Service,
-        registry: &Registry,
+        (registry, folder): (&Registry, &Path),
         warnings: &mut Vec<String>,
-    ) -> Result<Order, Error> {
+    ) -> Order {
         let environment = &self.request.environment;
-        let (context, dockerfile) = self.context(service, source, warnings).await?;
+        let (context, dockerfile) = self.context(service, source, folder, warnings).await;
         let (version, commit) = (tag.version(), source.commit.to_string());
         let link = format!("{}/{}", self.request.runner.server_url(), environment.repository(&service.repo));
         let uri = registry.addresses.get(&service.ecr_repo).cloned().unwrap_or_else(|| self.clients.ecr.usual_address(&service.ecr_repo));
@@ -258,30 +269,31 @@ impl Workshop<'_> {
             tag: format!("{uri}:sha-{}", source.commit),
             cache: environment.build_cache.as_ref().map(|cache| cache.replace("{service}", service.name.as_str())),
         };
-        Ok(Order { service: service.clone(), build, commit: source.commit.short().to_owned() })
+        let repository = environment.repository(&service.repo);
+        Order { service: service.clone(), build, commit: source.commit.short().to_owned(), repository }
     }
 
-    /// The checkout, where it is of this very commit; else the repository's git URL at the commit.
-    async fn context(&self, service: &Service, source: &Source, warnings: &mut Vec<String>) -> Result<(Context, String), Error> {
+    /// The files of the commit from the checkout, where it is of this very commit; else the repository's git URL at the commit.
+    async fn context(&self, service: &Service, source: &Source, own: &Path, warnings: &mut Vec<String>) -> (Context, String) {
         let request = self.request;
-        let folder = request.runner.workspace();
-        let checkout = checkout::read(&folder, &request.tokens.variables).await.filter(|checkout| checkout.head == source.commit);
-        if let Some(checkout) = checkout {
+        let (folder, hidden) = (request.runner.workspace(), &request.tokens.variables);
+        let to = own.join(format!("source-{}", service.name));
+        let checkout = checkout::read(&folder, hidden).await.filter(|checkout| checkout.head == source.commit);
+        if let Some(checkout) = checkout
+            && checkout::export(&folder, &source.commit, &to, hidden).await
+        {
             if checkout.is_changed {
-                warnings.push(format!(
-                    "{}: the checkout differs from {}: its image holds these changes",
-                    service.name,
-                    source.commit.short()
-                ));
+                let commit = source.commit.short();
+                warnings.push(format!("{}: the checkout differs from {commit}; its image is built of {commit} alone", service.name));
             }
-            let at = |path: &str| if path == "." { folder.clone() } else { folder.join(path) };
-            return Ok((Context::Folder(at(&service.context)), at(&service.dockerfile).display().to_string()));
+            let at = |path: &str| if path == "." { to.clone() } else { to.join(path) };
+            return (Context::Folder(at(&service.context)), at(&service.dockerfile).display().to_string());
         }
         let (server, repository) = (request.runner.server_url(), request.environment.repository(&service.repo));
         let folder = if service.context == "." { String::new() } else { format!(":{}", service.context) };
         let dockerfile = service.dockerfile.strip_prefix(&format!("{}/", service.context)).unwrap_or(&service.dockerfile);
         let url = format!("{server}/{repository}.git#{}{folder}", source.commit);
-        Ok((Context::Git { url, token: None }, dockerfile.to_owned()))
+        (Context::Git { url, token: None }, dockerfile.to_owned())
     }
 }
 
@@ -301,12 +313,14 @@ async fn one(
     let name: ServiceName = order.service.name.clone();
     // Only now: those that waited for their turn would bring a token that has ended.
     if let (Context::Git { token, .. }, Some(github)) = (&mut order.build.context, github) {
-        match github.token().await {
+        let mut stop = stopped.clone();
+        let fresh = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => Err(BuildError::Stopped),
+            fresh = github.fetch_token(&order.repository) => fresh.map_err(|error| BuildError::NoToken(error.to_string())),
+        };
+        match fresh {
             Ok(fresh) => *token = Some(fresh),
-            Err(error) => {
-                let error = BuildError::NoToken(error.to_string());
-                return Done { order, result: Err((error, false)), time: began.elapsed() };
-            }
+            Err(error) => return Done { order, result: Err((error, false)), time: began.elapsed() },
         }
     }
     let show = |line: &str| {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Clients, read};
 use crate::config::Request;
+use crate::domain::change::passed_tag;
 use crate::domain::names::EcrRepository;
 use crate::domain::planner::running_side;
 use crate::domain::tag::ReleaseTag;
@@ -29,8 +30,11 @@ pub async fn release_before(request: &Request, clients: &Clients) -> Result<Rele
         tags.extend(clients.ecr.tags(repository).await.map_err(|error| unknown(&error.to_string()))?);
     }
     let releases = tags.iter().filter_map(|tag| ReleaseTag::parse(tag).ok());
-    let earlier = releases.filter(|tag| *tag < running && tag.kind() == running.kind()).max();
-    earlier.ok_or_else(|| unknown(&format!("{running} runs, and the registry holds no release before it")))
+    let earlier: Vec<ReleaseTag> = releases.filter(|tag| *tag < running && tag.kind() == running.kind()).collect();
+    // A release that failed has named its images, too: one that has passed here is better.
+    let has_passed = |tag: &&ReleaseTag| tags.contains(&passed_tag(&request.environment.name, &tag.version()));
+    let best = earlier.iter().filter(has_passed).max().or_else(|| earlier.iter().max());
+    best.cloned().ok_or_else(|| unknown(&format!("{running} runs, and the registry holds no release before it")))
 }
 
 fn unknown(why: &str) -> Error {

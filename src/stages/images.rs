@@ -10,12 +10,13 @@ use super::{AT_ONCE, Clients};
 use crate::clients::aws::CallError;
 use crate::clients::ecr::Stored;
 use crate::config::Request;
-use crate::domain::change::{Evidence, FoundImage, How, Judged, Source, is_of_release};
+use crate::domain::change::{Evidence, FoundImage, How, Judged, Origin, Source, is_of_release};
 use crate::domain::names::{EcrRepository, ServiceName, nearest};
-use crate::domain::older::since;
+use crate::domain::older::{is_commit, since};
 use crate::domain::plan::Image;
 use crate::domain::planner::running_side;
 use crate::domain::service::Service;
+use crate::domain::smoke::Accepted;
 use crate::error::Finding;
 
 /// What the registry holds of a release.
@@ -27,8 +28,6 @@ pub struct Registry {
     pub images: BTreeMap<ServiceName, FoundImage>,
     /// Services whose repository was read and holds no image of the release.
     pub absent: BTreeSet<ServiceName>,
-    /// Services whose repository has the release's tag, on whatever image.
-    pub taken: BTreeSet<ServiceName>,
 }
 
 /// Finds the release's image of each service that is deployed.
@@ -57,7 +56,8 @@ pub(super) async fn find(request: &Request, clients: &Clients, sources: &Sources
     });
     for (service, looked) in stream::iter(looks).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
         match looked {
-            Ok(looked) => note(&mut noted.value, service, looked),
+            Ok(Some(found)) => drop(noted.value.images.insert(service.name.clone(), found)),
+            Ok(None) => drop(noted.value.absent.insert(service.name.clone())),
             Err(error) => noted.findings.push(Finding::new(
                 service.name.as_str(),
                 error.to_string(),
@@ -68,36 +68,44 @@ pub(super) async fn find(request: &Request, clients: &Clients, sources: &Sources
     noted
 }
 
-fn note(registry: &mut Registry, service: &Service, looked: Looked) {
-    if looked.is_taken {
-        registry.taken.insert(service.name.clone());
-    }
-    match looked.found {
-        Some(found) => drop(registry.images.insert(service.name.clone(), found)),
-        None => drop(registry.absent.insert(service.name.clone())),
-    }
-}
-
-/// What one repository holds of the release.
-struct Looked {
-    found: Option<FoundImage>,
-    is_taken: bool,
-}
-
-async fn look(request: &Request, clients: &Clients, service: &Service, address: String, sources: &Sources) -> Result<Looked, CallError> {
+/// The image that bears the release's tag, and is of the release; else one of its commit, else one of its tree.
+async fn look(
+    request: &Request,
+    clients: &Clients,
+    service: &Service,
+    address: String,
+    sources: &Sources,
+) -> Result<Option<FoundImage>, CallError> {
     let source = sources.known.get(&service.name);
     let uri = |stored: Stored| Image { uri: address.clone(), digest: stored.digest, tags: stored.tags };
     let release = clients.ecr.by_tag(&service.ecr_repo, &request.tag_text()).await?.map(uri);
-    let is_taken = release.is_some();
-    if let Some(image) = release.filter(|image| is_of_release(image, source)) {
-        return Ok(Looked { found: Some(FoundImage { image, how: How::Release }), is_taken });
+    if let Some(image) = release.filter(|image| is_of_release(image, source))
+        && may_go_there(request, clients, service, source, &image).await
+    {
+        return Ok(Some(FoundImage { image, how: How::Release }));
     }
     for (tag, how) in source.into_iter().flat_map(Source::image_tags).zip([How::Commit, How::Tree]) {
         if let Some(image) = clients.ecr.by_tag(&service.ecr_repo, &tag).await?.map(uri) {
-            return Ok(Looked { found: Some(FoundImage { image, how }), is_taken });
+            return Ok(Some(FoundImage { image, how }));
         }
     }
-    Ok(Looked { found: None, is_taken })
+    Ok(None)
+}
+
+/// Another environment may have put the release's tag on an image of another branch: into production goes what is on its branch.
+async fn may_go_there(request: &Request, clients: &Clients, service: &Service, source: Option<&Source>, image: &Image) -> bool {
+    let Some(Source { origin: Origin::Branch(branch), .. }) = source.filter(|_| request.environment.name == "prod") else { return true };
+    if source.is_some_and(|source| source.image_tags().any(|tag| image.tags.contains(&tag))) {
+        return true;
+    }
+    let Ok(github) = &clients.github else { return false };
+    let repository = request.environment.repository(&service.repo);
+    for commit in Accepted::from_tags(image.tags.iter().map(String::as_str)).commits.iter().filter(|commit| is_commit(commit)) {
+        if github.on_branch(&repository, branch, commit).await.unwrap_or(false) {
+            return true;
+        }
+    }
+    false
 }
 
 fn no_repository(service: &Service, repositories: &[EcrRepository]) -> Finding {

@@ -3,46 +3,59 @@
 
 use futures_util::{StreamExt, stream};
 
-use super::images::Registry;
 use super::read::way_out;
 use super::{AT_ONCE, Clients};
+use crate::clients::aws::CallError;
 use crate::config::Request;
 use crate::domain::change::{missing_tags, passed_tag};
 use crate::domain::names::{Digest, ServiceName};
-use crate::domain::plan::{Action, Plan};
+use crate::domain::plan::{Action, Plan, Start};
 use crate::domain::service::Service;
 use crate::domain::tag::ReleaseTag;
-use crate::error::{Error, FailedStep, Finding};
+use crate::error::{Error, Finding};
 
-/// Gives every image of the plan the names that it lacks.
+/// Gives every image of the plan the names that it lacks. What runs already and stays may lack them: that is a warning.
 ///
 /// # Errors
-/// `Error::Build` with every image that could not be named: a release that can't be found again can't be taken back to.
-pub async fn name(request: &Request, clients: &Clients, registry: &Registry, plan: &Plan, tag: &ReleaseTag) -> Result<(), Error> {
+/// `Error::Naming` with every image that could not be named, because a release that can't be found again can't be taken back
+/// to; `Error::Refused` where permissions are missing.
+pub async fn name(request: &Request, clients: &Clients, plan: &Plan, tag: &ReleaseTag) -> Result<Vec<String>, Error> {
     let wanted = plan.services.iter().filter_map(|planned| {
         let (service, chosen) = (request.services.get(&planned.name)?, planned.chosen.as_ref()?);
         let digest = chosen.image()?.digest.clone();
-        Some((service, digest, missing_tags(chosen, tag, registry.taken.contains(&planned.name))))
+        Some((planned, service, digest, missing_tags(chosen, tag)))
     });
-    let work = wanted.map(|(service, digest, tags)| async move { put(clients, service, &digest, &tags).await });
-    let failed: Vec<FailedStep> = stream::iter(work).buffer_unordered(AT_ONCE).filter_map(|failed| async { failed }).collect().await;
-    if failed.is_empty() { Ok(()) } else { Err(Error::Build(failed)) }
+    let work = wanted.map(|(planned, service, digest, tags)| async move { (planned, put(clients, service, &digest, &tags).await.err()) });
+    let failed: Vec<_> = stream::iter(work).buffer_unordered(AT_ONCE).collect().await;
+    let failed = failed.into_iter().filter_map(|(planned, failed)| Some((planned, failed?)));
+    let (kept, failed): (Vec<_>, Vec<_>) = failed.partition(|(planned, _)| planned.start == Start::Nothing);
+    let is_denied = !failed.is_empty() && failed.iter().all(|(_, (_, error))| error.is_denied());
+    let findings: Vec<Finding> = failed.into_iter().map(|(_, (finding, _))| finding).collect();
+    match (findings.is_empty(), is_denied) {
+        (true, _) => Ok(kept.into_iter().map(|(_, (finding, _))| format!("{}: {}", finding.subject, finding.what)).collect()),
+        (false, true) => Err(Error::Refused(findings)),
+        (false, false) => Err(Error::Naming(findings)),
+    }
 }
 
-async fn put(clients: &Clients, service: &Service, digest: &Digest, tags: &[String]) -> Option<FailedStep> {
+async fn put(clients: &Clients, service: &Service, digest: &Digest, tags: &[String]) -> Result<(), (Finding, CallError)> {
     for tag in tags {
         let Err(error) = clients.ecr.tag(&service.ecr_repo, digest, tag).await else { continue };
-        let repository = &service.ecr_repo;
-        let (what, way_out) = if error.code == "ImageTagAlreadyExistsException" {
+        let (repository, is_taken) = (&service.ecr_repo, error.code == "ImageTagAlreadyExistsException");
+        // Another image of the same commit or tree bears it, and is as good.
+        if is_taken && (tag.starts_with("sha-") || tag.starts_with("tree-")) {
+            continue;
+        }
+        let (what, way_out) = if is_taken {
             let what = format!("{repository} has immutable tags, and its `{tag}` names another image than {}", digest.short());
             (what, "the tag was moved to another commit: make a new release".to_owned())
         } else {
             let what = format!("its image {} could not be tagged `{tag}`: {error}", digest.short());
             (what, way_out(&error, &format!("ecr:BatchGetImage and ecr:PutImage on repository {repository}")))
         };
-        return Some(FailedStep { finding: Finding::new(service.name.as_str(), what, way_out), log: Vec::new() });
+        return Err((Finding::new(service.name.as_str(), what, way_out), error));
     }
-    None
+    Ok(())
 }
 
 /// Marks every image in scope as passed in this environment; what could not be marked, as warnings.

@@ -6,6 +6,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::clients::console::Masks;
 use crate::clients::slack::{Posted, Slack, SlackError};
 use crate::domain::board::Board;
 use crate::report::slack::{Context, Message, of_board, plain};
@@ -47,6 +48,7 @@ struct Keeper {
     shown: watch::Sender<Notified>,
     sent: Option<Message>,
     gave_up: bool,
+    masks: Masks,
 }
 
 impl Notifier {
@@ -58,11 +60,21 @@ impl Notifier {
         board: watch::Receiver<Board>,
         began: Instant,
         earlier: Option<Posted>,
+        masks: &Masks,
     ) -> Self {
         let (end, ended) = oneshot::channel();
         let (shown, state) = watch::channel(Notified { ok: false, ..Notified::default() });
         let notified = Notified { posted: earlier, ok: true, warning: None };
-        let keeper = Keeper { slack, channel: channel.to_owned(), context, state: notified, shown, sent: None, gave_up: false };
+        let keeper = Keeper {
+            slack,
+            channel: channel.to_owned(),
+            context,
+            state: notified,
+            shown,
+            sent: None,
+            gave_up: false,
+            masks: masks.clone(),
+        };
         Self { end, task: tokio::spawn(keeper.keep(board, began, ended)), state }
     }
 
@@ -102,6 +114,7 @@ impl Keeper {
     }
 
     async fn show(&mut self, message: Message) {
+        let message = message.map(|text| self.masks.hide(text));
         if self.gave_up || self.sent.as_ref() == Some(&message) {
             return;
         }

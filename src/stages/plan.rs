@@ -3,7 +3,7 @@
 use super::read::World;
 use super::{images, migrate};
 use crate::config::{Command, Request};
-use crate::domain::change::{Evidence, choose};
+use crate::domain::change::{Evidence, Origin, choose};
 use crate::domain::names::ServiceName;
 use crate::domain::plan::{Plan, Start};
 use crate::domain::planner::{Release, not_passed, plan_service, plan_skipped};
@@ -80,7 +80,11 @@ fn no_image(request: &Request, world: &World, service: &Service) -> Option<Findi
         Some(source) => format!("{} holds no image of {tag}: none of commit {} nor of its tree", service.ecr_repo, source.commit.short()),
         None => format!("{} holds no image tagged `{tag}`", service.ecr_repo),
     };
+    let is_of_branch = world.sources.known.get(&service.name).is_some_and(|source| source.origin != Origin::Tag);
     let way_out = match (request.command, world.sources.unread.get(&service.name)) {
+        (Command::Deploy, _) if is_of_branch => {
+            "see the build job of this release; its branch may have moved since `detect`: then run all jobs again".to_owned()
+        }
         (Command::Deploy, _) => "see the build job of this release; `run`, or `build`, builds it".to_owned(),
         (Command::Rollback, _) => "name a release that was deployed, or leave the service out with `skip`".to_owned(),
         (_, Some(why)) => format!("it would be built of {repository}, but its commit is not known: {why}"),

@@ -96,6 +96,18 @@ pub async fn prepare(request: &Request, tag: &ReleaseTag, applies: bool, console
     }
 }
 
+/// Ends when the run is told to stop: images may be there by then, and nothing else.
+///
+/// # Errors
+/// `Error::CancelledBuilding`.
+pub(super) async fn until<T>(cancel: &Cancel, work: impl Future<Output = T>) -> Result<T, Error> {
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(Error::CancelledBuilding),
+        done = work => Ok(done),
+    }
+}
+
 /// Builds what the plan lacks and names every image of the release; afterwards each service's part tells of an image that is
 /// in the registry.
 ///
@@ -118,5 +130,7 @@ pub async fn provide(
         warnings.extend(workshop.build(tag, plan, world).await?);
         *plan = plan::plan(request, tag, world)?;
     }
-    names::name(request, clients, &world.registry, plan, tag).await
+    let named = until(cancel, names::name(request, clients, plan, tag)).await??;
+    warnings.extend(named);
+    Ok(())
 }

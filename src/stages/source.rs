@@ -37,8 +37,10 @@ pub(super) async fn sources(request: &Request, clients: &Clients) -> Noted<Sourc
     let found: BTreeMap<&String, Result<(Source, Option<Finding>), String>> =
         stream::iter(asked).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await.into_iter().collect();
     for repository in &repositories {
-        if let Some(Ok((_, Some(finding)))) = found.get(repository) {
-            noted.findings.push(finding.clone());
+        match found.get(repository) {
+            Some(Ok((_, Some(finding)))) => noted.findings.push(finding.clone()),
+            Some(Err(why)) if request.environment.name == "prod" => noted.findings.push(untold(request, repository, why)),
+            _ => {}
         }
     }
     for service in services() {
@@ -99,13 +101,21 @@ async fn of_push(request: &Request, clients: &Clients, repository: &str, commit:
     Source { commit: id, tree: known.map(|known| known.tree), origin: Origin::Tag }
 }
 
+fn untold(request: &Request, repository: &str, why: &str) -> Finding {
+    let what = format!("whether {} is on `{}` can't be told: {why}", request.tag_text(), request.environment.source_branch);
+    Finding::new(repository, what, "production is released from this branch alone (DEPLOY_SOURCE_BRANCH): let the token read it")
+}
+
 /// Production is released from its branch alone.
 async fn off_branch(request: &Request, clients: &Clients, repository: &str, commit: &Revision) -> Option<Finding> {
     let branch = &request.environment.source_branch;
-    let Ok(github) = &clients.github else { return None };
     if request.environment.name != "prod" {
         return None;
     }
+    let github = match &clients.github {
+        Ok(github) => github,
+        Err(why) => return Some(untold(request, repository, why)),
+    };
     let tag = request.tag_text();
     let (what, way_out) = match github.on_branch(repository, branch, commit).await {
         Ok(true) => return None,
@@ -114,8 +124,8 @@ async fn off_branch(request: &Request, clients: &Clients, repository: &str, comm
             format!("merge it into `{branch}` and tag the merge; production is released from `{branch}` alone (DEPLOY_SOURCE_BRANCH)"),
         ),
         Err(GitHubError::Status(404)) => (
-            format!("whether tag {tag} is on `{branch}` can't be told: GitHub finds no such branch"),
-            "create it, or name the branch of production: DEPLOY_SOURCE_BRANCH".to_owned(),
+            format!("whether tag {tag} is on `{branch}` can't be told: GitHub finds no such branch, or does not show the repository"),
+            "give the job `contents: read`, or name the branch of production: DEPLOY_SOURCE_BRANCH".to_owned(),
         ),
         Err(error) => (format!("whether tag {tag} is on `{branch}` can't be told: {error}"), "run it again".to_owned()),
     };

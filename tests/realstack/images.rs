@@ -81,7 +81,29 @@ async fn seven_services_are_built_once_tested_and_promoted() {
     assert_eq!(job.sandbox.with(updates), before, "nothing was deployed");
     assert_eq!(stack.digest("escher-autoresolver", &format!("sha-{}", broken[AUTORESOLVER].id)), None);
 
+    of_a_checkout(&stack, &mut job).await;
     promoted(&mut job, &commits, &digests(&first)).await;
+}
+
+/// A component's repository, checked out as `actions/checkout` does: with the token in `.git/config`, and a leftover beside it.
+async fn of_a_checkout(stack: &Stack, job: &mut stack::Job) {
+    let everything = "FROM scratch AS test\nCOPY service /\nRUN [\"/service\", \"--self-test\"]\nFROM scratch\nCOPY . /everything\n";
+    let changed = stack.repositories(&["change", "v2-gateway-service-java", "Dockerfile", everything, "v2.19.0-dev"]);
+    let workspace = job.folder.path().join("workspace");
+    let token = stack.git_token();
+    stack::git(job.folder.path(), &["clone", "--quiet", &stack.repository(GATEWAY).display().to_string(), "workspace"]);
+    stack::git(&workspace, &["checkout", "--quiet", &changed[GATEWAY].id]);
+    stack::git(&workspace, &["config", "http.extraheader", &format!("AUTHORIZATION: basic {token}")]);
+    std::fs::write(workspace.join("gha-creds.json"), token).unwrap();
+    job.sandbox.with(|world| publish(world, "v2.19.0-dev", &changed));
+    let before = job.variables.clone();
+    job.set("GITHUB_REPOSITORY", GATEWAY).set("GITHUB_SHA", &changed[GATEWAY].id).set("GITHUB_REF_NAME", "v2.19.0-dev");
+    let ran = job.set("GITHUB_WORKSPACE", &workspace.display().to_string()).run("build").await;
+    ran.ends(0, "success");
+    assert_eq!(ran.built(), 1);
+    nothing_shows_the_token(stack, &ran);
+    assert!(stack.blobs_with("COPY . /everything") > 0, "the whole context is in a layer");
+    job.variables = before;
 }
 
 /// staging has dev's commits, prod a merge of them: another commit of the same tree.
@@ -133,11 +155,12 @@ fn nothing_shows_the_token(stack: &Stack, ran: &stack::Ran) {
     let token = stack.git_token();
     let encoded = STANDARD.encode(format!("x-access-token:{token}"));
     assert!(ran.command_lines.iter().any(|line| line.contains("buildx build")), "{:?}", ran.command_lines);
+    assert!(stack.blobs_with("--self-test") > 0, "layers are looked into: the program's own words are found there");
     for secret in [token, &encoded] {
         let shown: Vec<&String> = ran.command_lines.iter().filter(|line| line.contains(secret)).collect();
         assert!(shown.is_empty(), "{shown:?}");
         let printed: Vec<&str> = ran.text.lines().filter(|line| line.contains(secret) && !line.starts_with("::add-mask::")).collect();
         assert!(printed.is_empty(), "{printed:?}");
-        assert_eq!(stack.files_with(secret), Vec::<String>::new(), "no layer and no manifest");
+        assert_eq!(stack.blobs_with(secret), 0, "no layer and no manifest");
     }
 }

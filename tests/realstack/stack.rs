@@ -125,10 +125,17 @@ impl Stack {
         answer.lines().find_map(|line| line.strip_prefix("Docker-Content-Digest: ")).map(|digest| digest.trim().to_owned())
     }
 
-    /// Files of the registry and the engine that hold a text.
-    pub(crate) fn files_with(&self, text: &str) -> Vec<String> {
-        let output = command(Path::new("grep")).args(["-rlF", "-e", text]).arg(&self.variables["REGISTRY_FOLDER"]).output().unwrap();
-        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+    /// Blobs of the registry, layers unpacked, that hold a text.
+    pub(crate) fn blobs_with(&self, text: &str) -> usize {
+        let script = "find \"$1\" -type f -name data | while read -r blob; do gzip -dcfq \"$blob\" | grep -qaF -e \"$2\" && echo \"$blob\"; done; true";
+        let output = command(Path::new("sh")).args(["-c", script, "sh", &self.variables["REGISTRY_FOLDER"], text]).output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8_lossy(&output.stdout).lines().count()
+    }
+
+    /// The folder of a repository on the git host.
+    pub(crate) fn repository(&self, name: &str) -> PathBuf {
+        [name.to_owned(), format!("{name}.git")].iter().map(|name| self.git.join(name)).find(|path| path.is_dir()).unwrap()
     }
 
     /// The token that the git host asks for.
@@ -204,6 +211,12 @@ impl Ran {
     pub(crate) fn built(&self) -> usize {
         self.text.lines().filter(|line| line.contains("✓") && line.contains("  built ")).count()
     }
+}
+
+/// git, in a folder.
+pub(crate) fn git(folder: &Path, words: &[&str]) {
+    let output = command(Path::new("git")).current_dir(folder).args(["-c", "safe.directory=*"]).args(words).output().unwrap();
+    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn text(value: &Value) -> String {

@@ -218,6 +218,7 @@ async fn a_component_repository_builds_its_checkout() {
     let mut job = job().await;
     let workspace = job.folder.path().join("workspace");
     let (commit, tree) = checkout(&workspace);
+    std::fs::write(workspace.join("gha-creds.json"), "left by an earlier step").unwrap();
     let shown = workspace.display().to_string();
     job.set("GITHUB_REPOSITORY", REPOSITORY).set("GITHUB_SHA", &commit).set("GITHUB_WORKSPACE", &shown);
     job.sandbox.with(|world| world.github.repository_mut(REPOSITORY).tag("v2.16.0-dev", &commit, &tree).trees.len());
@@ -225,15 +226,18 @@ async fn a_component_repository_builds_its_checkout() {
     ran.ends(0, "success");
     assert_eq!(planned(&ran).len(), 1, "its own service alone");
     let build = builds(&job).remove(0);
-    assert_eq!(build.arguments.last().unwrap(), &shown);
-    assert_eq!((build.option("--file"), build.git_token.clone()), (Some(format!("{shown}/Dockerfile").as_str()), None));
+    assert!(!build.arguments.last().unwrap().contains("://"), "a folder, not a URL: {:?}", build.arguments);
+    assert_eq!(build.files, ["Dockerfile"], "the commit's files, without `.git` and what lies about");
+    assert_eq!(build.git_token, None);
     let tags = job.sandbox.with(|world| world.image_mut("escher-gateway", "v2.16.0-dev").tags.clone());
     assert!(tags.contains(&format!("sha-{commit}")) && tags.contains(&format!("tree-{tree}")), "{tags:?}");
     assert_eq!(job.operations("github"), ["compare"], "the checkout told commit and tree");
-    // A changed file is no secret, and another commit's checkout is not used.
+    // A changed file is not in the image, and another commit's checkout is not used.
     job.sandbox.with(not_built);
     std::fs::write(workspace.join("Dockerfile"), "FROM scratch\nLABEL a=b\n").unwrap();
-    job.run().await.ends(0, "success").says("warning: gateway: the checkout differs from ");
+    job.run().await.ends(0, "success").says("warning: gateway: the checkout differs from ").says("alone");
+    let worktrees = Command::new("git").current_dir(&workspace).args(["worktree", "list"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&worktrees.stdout).lines().count(), 1, "git knows of no other");
     job.sandbox.with(not_built);
     job.set("GITHUB_REF_NAME", "main").set("GITHUB_REF_TYPE", "branch").input("tag", "v2.16.0-dev");
     job.sandbox.with(|world| world.github.repository_mut(REPOSITORY).tag("v2.16.0-dev", &"c".repeat(40), &"d".repeat(40)).trees.len());
@@ -356,4 +360,44 @@ async fn what_passes_on_the_way_to_an_image_makes_no_difference() {
         assert_eq!(tags, 3, "{party} {operation} {skip} {effect:?}");
     });
     stream::iter(runs).buffer_unordered(6).collect::<Vec<()>>().await;
+}
+
+#[tokio::test]
+async fn a_build_that_prints_its_token_shows_it_nowhere() {
+    let mut job = job().await;
+    let token = job.variables["GITHUB_TOKEN"].clone();
+    let line = format!("ERROR: could not fetch with {token} ::error::gotcha");
+    job.sandbox
+        .with(|world| drop(world.engine.fates.insert("gateway".to_owned(), BuildFate::Fails(vec![line, "::set-output name=a::b".into()]))));
+    let ran = job.only("gateway").run().await;
+    ran.ends(7, "failed").says("could not fetch with *** ");
+    let slack = job.sandbox.with(|world| format!("{:?}", world.slack.messages));
+    let printed: String = ran.stdout.lines().filter(|line| !line.starts_with("::add-mask::")).collect();
+    assert!(slack.contains("could not fetch with ***"), "{slack}");
+    for text in [&slack, &printed, &ran.summary, &ran.report.to_string()] {
+        assert!(!text.contains(&token), "{text}");
+    }
+    assert!(!ran.stdout.lines().any(|line| line.starts_with("::set-output") || line.starts_with("::error::gotcha")), "{}", ran.stdout);
+}
+
+#[tokio::test]
+async fn a_job_that_has_set_the_builds_variable_itself_still_builds() {
+    let mut job = job().await;
+    let token = job.variables["GITHUB_TOKEN"].clone();
+    job.only("gateway").set("GIT_AUTH_TOKEN", &token).input("command", "build").run().await.ends(0, "success");
+}
+
+#[tokio::test]
+async fn missing_permissions_are_refused_and_named() {
+    for (operation, words) in [
+        ("GetAuthorizationToken", "allow the role ecr:GetAuthorizationToken on `*`"),
+        ("PutImage", "allow the role ecr:BatchGetImage and ecr:PutImage"),
+    ] {
+        let mut job = job().await;
+        let effect = Effect::Error { status: 400, code: "AccessDeniedException".into(), message: "not authorized".into() };
+        let fault = Fault { party: "ecr".into(), operation: operation.into(), skip: 0, times: usize::MAX, effect };
+        job.sandbox.with(|world| world.fault(fault));
+        job.only("gateway").run().await.ends(3, "refused").says(words);
+        assert_eq!(job.count("UpdateService"), 0);
+    }
 }

@@ -1,5 +1,7 @@
 //! A GitHub App reads the other repositories.
 
+use std::collections::BTreeSet;
+
 use escher_sandbox::App;
 
 use crate::changes::{REPOSITORY, not_built};
@@ -28,17 +30,20 @@ fn issued(job: &Job) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_app_reads_compares_and_clones_with_one_token() {
+async fn an_app_reads_compares_and_clones_with_tokens_of_its_own() {
     let mut job = job(3600.0).await;
     let ran = job.set("ESCHER_LOG", "trace").run().await;
     ran.ends(0, "success");
     let tokens = issued(&job);
-    assert_eq!(tokens.len(), 1);
-    let cloned: Vec<Option<String>> = job.sandbox.with(|world| world.engine.builds.iter().map(|build| build.git_token.clone()).collect());
-    assert_eq!(cloned, vec![Some(tokens[0].clone()); 7]);
+    assert_eq!(tokens.len(), 8, "one to read with, and one for each build");
+    let cloned: Vec<String> = job.sandbox.with(|world| world.engine.builds.iter().filter_map(|build| build.git_token.clone()).collect());
+    assert!(cloned.len() == 7 && !cloned.contains(&tokens[0]), "a Dockerfile may read its build's token");
+    let asked = job.sandbox.calls().into_iter().filter(|call| call.raw.contains("repositories"));
+    let scopes: BTreeSet<String> = asked.map(|call| call.body["repositories"].to_string() + &call.raw).collect();
+    assert_eq!(scopes.len(), 7, "each for its own repository: {scopes:?}");
     let key = job.sandbox.with(|world| world.secrets.find(SECRET).unwrap().value.clone().unwrap());
     let printed: String = ran.stdout.lines().chain(ran.stderr.lines()).filter(|line| !line.starts_with("::add-mask::")).collect();
-    assert!(!printed.contains(&tokens[0]), "the token shows");
+    assert!(!tokens.iter().any(|token| printed.contains(token)), "a token shows");
     assert!(!key.lines().filter(|line| !line.starts_with('-')).any(|line| printed.contains(line)), "the key shows");
 }
 

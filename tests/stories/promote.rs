@@ -168,3 +168,89 @@ async fn an_index_of_several_platforms_is_named_byte_for_byte() {
     assert!(accepted.as_array().unwrap().iter().any(|kind| kind == "application/vnd.oci.image.index.v1+json"));
     assert_eq!(job.sandbox.with(|world| world.image_mut("escher-gateway", "v2.16.0-dev").digest.clone()), digest);
 }
+
+fn tags(job: &Job, version: &str) -> Vec<String> {
+    job.sandbox.with(|world| world.image_mut("escher-gateway", version).tags.clone())
+}
+
+#[tokio::test]
+async fn what_was_never_tested_is_asked_by_the_next_release_before_it_is_called_passed() {
+    let mut world = escher();
+    world.image_mut("escher-gateway", "v2.16.0-dev").fate = Fate::Answers { status: 500 };
+    let mut job = Job::tag_push(world).await;
+    job.input("services", "gateway asset-store").input("skip-smoke", "true").run().await.ends(0, "success");
+    job.variables.remove("INPUT_SKIP_SMOKE");
+    // The next release changes another service; the gateway has not changed.
+    job.sandbox.with(|world| {
+        for (repository, is_changed) in [("escher-dbai/v4-asset-store-go", true), ("escher-dbai/v2-gateway-service-java", false)] {
+            let git = world.github.repository_mut(repository);
+            let commit = if is_changed { "a".repeat(40) } else { git.tags["v2.16.0-dev"].clone() };
+            git.tags.insert("v2.16.1-dev".to_owned(), commit);
+        }
+    });
+    let ran = job.with_docker().set("GITHUB_REF_NAME", "v2.16.1-dev").run().await;
+    ran.ends(5, "failed").says("gateway").says("expected 200");
+    assert!(!tags(&job, "v2.16.0-dev").iter().any(|tag| tag.starts_with("passed-")), "{:?}", tags(&job, "v2.16.0-dev"));
+}
+
+#[tokio::test]
+async fn production_does_not_take_what_another_environment_has_named() {
+    let mut world = three();
+    let repository = "escher-dbai/v2-gateway-service-java";
+    let (develop, main) = ("d".repeat(40), "e".repeat(40));
+    world.github.repositories.get_mut(repository).unwrap().branch("develop", &develop, "11").branch("main", &main, "22");
+    world.github.repositories.get_mut(repository).unwrap().tags.remove("v2.16.0");
+    world.github.comparisons.insert((repository.to_owned(), "main".to_owned(), develop.clone()), "diverged".into());
+    let mut job = Job::tag_push(world).await;
+    let folder = job.own_configuration();
+    std::fs::copy(folder.join("environments/dev.env"), folder.join("environments/demo.env")).unwrap();
+    job.with_docker().only("gateway").input("environment", "demo");
+    release(&mut job, "v2.16.0", "dev").await.ends(0, "success");
+    assert!(tags(&job, "v2.16.0").contains(&format!("sha-{develop}")), "demo takes develop, and names the release");
+    job.variables.remove("INPUT_ENVIRONMENT");
+    let ran = release(&mut job, "v2.16.0", "prod").await;
+    ran.ends(0, "success");
+    assert_eq!(ran.report["plan"]["services"][0]["to"]["revision"], main, "prod takes main");
+    assert!(tags(&job, "v2.16.0").contains(&format!("sha-{main}")));
+}
+
+#[tokio::test]
+async fn production_needs_to_be_told_that_its_commits_are_on_main() {
+    let mut world = three();
+    merge(&mut world);
+    let mut job = Job::tag_push(world).await;
+    job.with_docker().only("gateway").variables.remove("GITHUB_TOKEN");
+    let ran = release(&mut job, "v2.16.0", "prod").await;
+    ran.ends(3, "refused").says("whether v2.16.0 is on `main` can't be told: there is no `github-token`");
+    job.set("GITHUB_REPOSITORY", "escher-dbai/v2-gateway-service-java").set("GITHUB_SHA", &"a".repeat(40));
+    let ran = release(&mut job, "v2.16.0", "prod").await;
+    ran.ends(3, "refused").says("whether v2.16.0 is on `main` can't be told: there is no `github-token`");
+}
+
+#[tokio::test]
+async fn an_image_that_names_no_commit_takes_the_old_commits_label_away() {
+    let mut world = escher();
+    world.image_mut("escher-gateway", "v2.16.0-dev").tags.retain(|tag| tag.starts_with('v'));
+    world.github.forbidden.insert("escher-dbai/v2-gateway-service-java".to_owned());
+    let mut job = Job::tag_push(world).await;
+    job.only("gateway").run().await.ends(0, "success");
+    let registered = job.sandbox.calls().into_iter().find(|call| call.operation == "RegisterTaskDefinition").unwrap();
+    let labels = &registered.body["containerDefinitions"][0]["dockerLabels"];
+    assert!(labels["org.opencontainers.image.revision"].is_null(), "{labels:#}");
+    assert_eq!(labels["org.opencontainers.image.version"], "2.16.0-dev");
+}
+
+#[tokio::test]
+async fn rollback_goes_past_a_release_that_failed() {
+    let mut world = escher();
+    for (version, passed) in [("2.15.1-dev", true), ("2.15.2-dev", false)] {
+        world.push_image("escher-gateway", version);
+        let tags = &mut world.image_mut("escher-gateway", &format!("v{version}")).tags;
+        tags.extend(passed.then(|| format!("passed-dev-{version}")));
+    }
+    let mut job = Job::tag_push(world).await;
+    job.only("gateway").run().await.ends(0, "success");
+    job.variables.remove("GITHUB_REF_NAME");
+    let ran = job.input("command", "rollback").input("environment", "dev").run().await;
+    ran.ends(0, "success").says("the release before the one that runs is v2.15.1-dev");
+}

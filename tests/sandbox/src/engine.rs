@@ -61,6 +61,8 @@ pub struct Build {
     pub folder: String,
     /// The names of its environment variables.
     pub variables: Vec<String>,
+    /// What lies in the context, where it is a folder.
+    pub files: Vec<String>,
     /// What `GIT_AUTH_TOKEN` held.
     pub git_token: Option<String>,
     /// `$DOCKER_CONFIG/config.json`.
@@ -95,6 +97,7 @@ impl Build {
         let mut build = Build {
             title: String::new(),
             folder: one("folder").unwrap_or_default(),
+            files: all("file"),
             variables: all("variable"),
             git_token: one("git-token"),
             config: one("config").unwrap_or_default(),
@@ -181,8 +184,11 @@ fn end(world: &mut World, number: usize) -> String {
 
 fn outcome(world: &mut World, build: &Build) -> Result<Value, Vec<String>> {
     let one = |text: &str| vec![format!("ERROR: {text}")];
+    // BuildKit gets the token as a secret, and no other way.
+    let is_secret = build.option("--secret") == Some("id=GIT_AUTH_TOKEN,env=GIT_AUTH_TOKEN");
+    let token = build.git_token.as_deref().filter(|_| is_secret);
     if let Some(repository) = build.repository()
-        && world.github.sight(build.git_token.as_deref(), repository) != Sight::Sees
+        && world.github.sight(token, repository) != Sight::Sees
     {
         return Err(one(
             "failed to solve: failed to fetch remote: fatal: could not read Username for 'https://github.com': terminal prompts disabled",

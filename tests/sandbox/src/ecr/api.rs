@@ -163,13 +163,19 @@ fn put_image(world: &mut World, body: &Value) -> Answer {
         return Err(Refusal::bad("ImageDigestDoesNotMatchException", message));
     }
     let now = world.now;
+    let (backing, password) = (world.ecr.backing.clone(), world.ecr.password.clone());
     let repository = world.ecr.repository_mut(&name);
     if let Some(tag) = tag {
         refuse_taken_tag(repository, tag, &own, &registry)?;
     }
-    let media_type = repository.image(&own).map(|image| image.media_type.clone());
-    if repository.image(&own).is_none() {
-        repository.images.push(unknown_image(&own, manifest, text(body, "imageManifestMediaType"), tag, now));
+    let known = repository.image(&own).cloned();
+    let image = known.clone().unwrap_or_else(|| unknown_image(&own, manifest, text(body, "imageManifestMediaType"), tag, now));
+    if let (Some(backing), Some(tag)) = (&backing, tag) {
+        let put = backing.put(&password, &name, tag, (manifest, &image.media_type));
+        put.map_err(|answer| Refusal::new(500, "ServerException", answer))?;
+    }
+    if known.is_none() {
+        repository.images.push(image);
     }
     for image in &mut repository.images {
         image.tags.retain(|known| Some(known.as_str()) != tag);
@@ -178,10 +184,6 @@ fn put_image(world: &mut World, body: &Value) -> Answer {
         }
     }
     let image = repository.image(&own).map(|image| wire_image(image, tag, &name, &registry));
-    if let (Some(backing), Some(tag), Some(media_type)) = (&world.ecr.backing, tag, media_type) {
-        let put = backing.put(&world.ecr.password, &name, tag, (manifest, &media_type));
-        put.map_err(|answer| Refusal { status: 500, ..Refusal::bad("ServerException", answer) })?;
-    }
     Ok(json!({"image": image}))
 }
 
