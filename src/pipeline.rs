@@ -80,11 +80,7 @@ impl Run<'_> {
 
     /// Ends early when the run is told to stop; nothing has been begun by then.
     async fn until_cancelled<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => Err(Error::Cancelled),
-            result = work => result,
-        }
+        self.cancel.until(work).await.unwrap_or(Err(Error::Cancelled))
     }
 
     async fn connect(&self) -> Result<Clients, Error> {

@@ -12,9 +12,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::console::Masks;
-use crate::domain::change::{Comparison, MOST_FILES};
+use crate::domain::change::{Ancestry, Comparison, MOST_FILES};
 use crate::domain::names::Revision;
-use crate::domain::older::{Ancestry, Pair, is_commit};
+use crate::domain::older::{Pair, is_commit};
 
 const TRIES: u32 = 3;
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,9 +1,8 @@
 //! Whether a service has changed since what runs, and which image its release means (CONTRACT 5.2, 5.3).
 
+use super::image::Image;
 use super::names::{Digest, Revision};
-use super::older::Ancestry;
 use super::paths::Paths;
-use super::plan::Image;
 use super::tag::ReleaseTag;
 
 /// GitHub lists no more changed files of a comparison
@@ -35,6 +34,33 @@ impl Source {
     pub fn image_tags(&self) -> impl Iterator<Item = String> {
         let tree = self.tree.as_ref().map(|tree| format!("tree-{tree}"));
         [format!("sha-{}", self.commit)].into_iter().chain(tree)
+    }
+}
+
+/// How the new commit lies to the one that runs
+/// (<https://docs.github.com/en/rest/commits/commits#compare-two-commits>).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ancestry {
+    /// It holds everything that runs, and more.
+    Ahead,
+    /// It is the same commit.
+    Identical,
+    /// What runs holds everything of it, and more.
+    Behind,
+    /// Each holds something that the other lacks.
+    Diverged,
+}
+
+impl Ancestry {
+    /// Reads GitHub's word.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "ahead" => Some(Self::Ahead),
+            "identical" => Some(Self::Identical),
+            "behind" => Some(Self::Behind),
+            "diverged" => Some(Self::Diverged),
+            _ => None,
+        }
     }
 }
 
@@ -183,18 +209,6 @@ pub fn missing_tags(chosen: &Chosen, release: &ReleaseTag) -> Vec<String> {
     let named = chosen.source.iter().filter(|_| is_sure && chosen.other.is_none()).flat_map(Source::image_tags);
     let names = release.into_iter().chain(named);
     names.filter(|tag| !found.image.tags.contains(tag)).collect()
-}
-
-/// The tag that says that an image has passed everything in an environment.
-pub fn passed_tag(environment: &str, version: &str) -> String {
-    format!("passed-{environment}-{version}")
-}
-
-/// Whether an image has passed in an environment, with whatever version.
-pub fn has_passed(image: &Image, environment: &str) -> bool {
-    let prefix = passed_tag(environment, "");
-    // `passed-qa-eu-2.1.0` is no pass in `qa`: behind the name stands a version.
-    image.tags.iter().filter_map(|tag| tag.strip_prefix(&prefix)).any(|rest| semver::Version::parse(rest).is_ok())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A one-off task before the update: once for each commit and environment, only where the image changes (CONTRACT 5.9).
 
+use super::image::Image;
 use super::names::Digest;
-use super::plan::Image;
 use super::service::Service;
 use super::smoke::Accepted;
 

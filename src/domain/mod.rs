@@ -6,6 +6,7 @@ pub mod credential;
 pub mod diagnosis;
 pub mod environment;
 pub mod graph;
+pub mod image;
 pub mod migration;
 pub mod names;
 pub mod native;

@@ -2,37 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::change::{Comparison, Evidence, How};
+use super::change::{Ancestry, Comparison, Evidence, How};
 use super::names::{Revision, ServiceName};
 use super::plan::{Action, Plan, PlannedService, Side, Start};
 use super::smoke::Accepted;
-
-/// How the new commit lies to the one that runs
-/// (<https://docs.github.com/en/rest/commits/commits#compare-two-commits>).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ancestry {
-    /// It holds everything that runs, and more.
-    Ahead,
-    /// It is the same commit.
-    Identical,
-    /// What runs holds everything of it, and more.
-    Behind,
-    /// Each holds something that the other lacks.
-    Diverged,
-}
-
-impl Ancestry {
-    /// Reads GitHub's word.
-    pub fn parse(word: &str) -> Option<Self> {
-        match word {
-            "ahead" => Some(Self::Ahead),
-            "identical" => Some(Self::Identical),
-            "behind" => Some(Self::Behind),
-            "diverged" => Some(Self::Diverged),
-            _ => None,
-        }
-    }
-}
 
 /// Two commits of one repository.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -161,11 +134,5 @@ mod tests {
         for odd in ["", "main", "0123456", "../../../../repos/mallory/x/compare/aaaaa", "0123456789abcdef0123456789abcdef0123456z"] {
             assert!(!is_commit(&Revision::new(odd)), "{odd}");
         }
-    }
-
-    #[test]
-    fn a_word_that_github_does_not_know_means_nothing() {
-        assert_eq!(Ancestry::parse("behind"), Some(Ancestry::Behind));
-        assert_eq!(Ancestry::parse("sideways"), None);
     }
 }

@@ -183,17 +183,6 @@ impl Plan {
     }
 }
 
-/// An image in the registry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Image {
-    /// The repository's address, without tag or digest.
-    pub uri: String,
-    /// Its content address.
-    pub digest: Digest,
-    /// All its tags.
-    pub tags: Vec<String>,
-}
-
 /// What was read of one service.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Found {

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::change::{Chosen, How, has_passed, missing_tags, passed_tag};
+use super::change::{Chosen, How, missing_tags};
+use super::image::{Image, has_passed, passed_tag};
 use super::migration::PlannedMigration;
 use super::names::{DefinitionArn, Revision};
-use super::plan::{Action, Found, Image, PlannedService, Side, Start};
+use super::plan::{Action, Found, PlannedService, Side, Start};
 use super::rollout::{RolloutState, ServiceView};
 use super::service::Service;
 use super::smoke::{Accepted, display_version};

@@ -10,9 +10,8 @@ use tokio::time::Instant;
 
 use super::Clients;
 use super::cancel::Cancel;
-use super::images::Registry;
-use super::prepare::until;
-use super::read::{World, way_out};
+use super::world::Registry;
+use super::world::{World, way_out};
 use crate::clients::checkout;
 use crate::clients::console::{Console, Masks};
 use crate::clients::docker::{Build, BuildError, Built, Context, Docker};
@@ -21,8 +20,9 @@ use crate::clients::process::Ended;
 use crate::config::Request;
 use crate::domain::change::{FoundImage, How, Source};
 use crate::domain::diagnosis;
+use crate::domain::image::Image;
 use crate::domain::names::ServiceName;
-use crate::domain::plan::{Image, Plan, PlannedService};
+use crate::domain::plan::{Plan, PlannedService};
 use crate::domain::service::Service;
 use crate::domain::tag::ReleaseTag;
 use crate::error::{Error, FailedStep, Finding};
@@ -78,12 +78,12 @@ impl Workshop<'_> {
             return Ok(Vec::new());
         }
         let mut warnings = Vec::new();
-        let docker = until(self.cancel, self.docker()).await??;
+        let docker = self.cancel.until(self.docker()).await.ok_or(Error::CancelledBuilding)??;
         let mut orders = VecDeque::new();
         for (planned, source) in plan.builds() {
             let Some(service) = self.request.services.get(&planned.name) else { continue };
             let order = self.order(tag, planned, source, service, (&world.registry, docker.folder()), &mut warnings);
-            orders.push_back(until(self.cancel, order).await?);
+            orders.push_back(self.cancel.until(order).await.ok_or(Error::CancelledBuilding)?);
         }
         let (stop, stopped) = watch::channel(false);
         let jobs = self.request.environment.build_jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, usize::from));
@@ -96,7 +96,7 @@ impl Workshop<'_> {
         if self.cancel.is_cancelled() && !done.iter().any(Done::has_failed) {
             return Err(Error::CancelledBuilding);
         }
-        let failed = until(self.cancel, self.note(done, world, &mut warnings)).await?;
+        let failed = self.cancel.until(self.note(done, world, &mut warnings)).await.ok_or(Error::CancelledBuilding)?;
         if failed.is_empty() { Ok(warnings) } else { Err(Error::Build(failed)) }
     }
 

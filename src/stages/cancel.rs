@@ -29,6 +29,15 @@ impl Cancel {
         *self.0.borrow()
     }
 
+    /// Does the work, unless the run is told to stop before it is done.
+    pub async fn until<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.cancelled() => None,
+            done = work => Some(done),
+        }
+    }
+
     /// Ends when the run is told to stop.
     pub async fn cancelled(&self) {
         let mut receiver = self.0.clone();

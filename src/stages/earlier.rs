@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Clients, read};
 use crate::config::Request;
-use crate::domain::change::passed_tag;
+use crate::domain::image::passed_tag;
 use crate::domain::names::EcrRepository;
 use crate::domain::planner::running_side;
 use crate::domain::tag::ReleaseTag;

@@ -4,31 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, stream};
 
-use super::read::{Noted, World, way_out};
-use super::source::Sources;
+use super::world::{Noted, Registry, Sources, World, way_out};
 use super::{AT_ONCE, Clients};
 use crate::clients::aws::CallError;
 use crate::clients::ecr::Stored;
 use crate::config::Request;
 use crate::domain::change::{Evidence, FoundImage, How, Judged, Origin, Source, is_of_release};
+use crate::domain::image::Image;
 use crate::domain::names::{EcrRepository, ServiceName, nearest};
 use crate::domain::older::{is_commit, since};
-use crate::domain::plan::Image;
 use crate::domain::planner::running_side;
 use crate::domain::service::Service;
 use crate::domain::smoke::Accepted;
 use crate::error::Finding;
-
-/// What the registry holds of a release.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Registry {
-    /// The repositories' addresses.
-    pub addresses: BTreeMap<EcrRepository, String>,
-    /// The release's images.
-    pub images: BTreeMap<ServiceName, FoundImage>,
-    /// Services whose repository was read and holds no image of the release.
-    pub absent: BTreeSet<ServiceName>,
-}
 
 /// Finds the release's image of each service that is deployed.
 pub(super) async fn find(request: &Request, clients: &Clients, sources: &Sources) -> Noted<Registry> {

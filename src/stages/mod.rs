@@ -25,6 +25,7 @@ pub mod smoke_command;
 mod source;
 mod start;
 pub mod verify;
+pub mod world;
 
 use crate::clients::aws::Aws;
 use crate::clients::ecr::Ecr;

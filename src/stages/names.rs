@@ -3,11 +3,12 @@
 
 use futures_util::{StreamExt, stream};
 
-use super::read::way_out;
+use super::world::way_out;
 use super::{AT_ONCE, Clients};
 use crate::clients::aws::CallError;
 use crate::config::Request;
-use crate::domain::change::{missing_tags, passed_tag};
+use crate::domain::change::missing_tags;
+use crate::domain::image::passed_tag;
 use crate::domain::names::{Digest, ServiceName};
 use crate::domain::plan::{Action, Plan, Start};
 use crate::domain::service::Service;

@@ -1,7 +1,7 @@
 //! Refuses a release that is older than what runs. What can't be compared is told, and goes on: GitHub's word is wanted, not
 //! needed, to deploy.
 
-use super::read::World;
+use super::world::World;
 use crate::config::{Command, Request};
 use crate::domain::older::review;
 use crate::domain::plan::Plan;

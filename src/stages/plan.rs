@@ -1,6 +1,6 @@
 //! Makes the plan of the world as it was read.
 
-use super::read::World;
+use super::world::World;
 use super::{images, migrate};
 use crate::config::{Command, Request};
 use crate::domain::change::{Evidence, Origin, choose};

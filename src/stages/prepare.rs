@@ -1,7 +1,7 @@
 //! From a request to a plan that can be applied: connected, read, planned, and its images provided.
 
 use super::build::Workshop;
-use super::read::World;
+use super::world::World;
 use super::{Clients, names, older, plan, read, settle};
 use crate::clients::console::{Console, Masks};
 use crate::clients::github::GitHub;
@@ -96,18 +96,6 @@ pub async fn prepare(request: &Request, tag: &ReleaseTag, applies: bool, console
     }
 }
 
-/// Ends when the run is told to stop: images may be there by then, and nothing else.
-///
-/// # Errors
-/// `Error::CancelledBuilding`.
-pub(super) async fn until<T>(cancel: &Cancel, work: impl Future<Output = T>) -> Result<T, Error> {
-    tokio::select! {
-        biased;
-        () = cancel.cancelled() => Err(Error::CancelledBuilding),
-        done = work => Ok(done),
-    }
-}
-
 /// Builds what the plan lacks and names every image of the release; afterwards each service's part tells of an image that is
 /// in the registry.
 ///
@@ -130,7 +118,7 @@ pub async fn provide(
         warnings.extend(workshop.build(tag, plan, world).await?);
         *plan = plan::plan(request, tag, world)?;
     }
-    let named = until(cancel, names::name(request, clients, plan, tag)).await??;
+    let named = cancel.until(names::name(request, clients, plan, tag)).await.ok_or(Error::CancelledBuilding)??;
     warnings.extend(named);
     Ok(())
 }

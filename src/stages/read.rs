@@ -4,42 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, stream};
 
-use super::images::{self, Registry};
-use super::source::{self, Sources};
-use super::{AT_ONCE, Clients, ecs_name};
+use super::world::{AGAIN, Noted, World, way_out};
+use super::{AT_ONCE, Clients, ecs_name, images, source};
 use crate::clients::aws::CallError;
 use crate::clients::ecs::{ReadError, SERVICES_AT_ONCE};
 use crate::config::Request;
 use crate::domain::names::{EcsServiceName, ServiceName};
-use crate::domain::older::Compared;
-use crate::domain::plan::{Found, Image};
+use crate::domain::plan::Found;
 use crate::domain::rollout::{Deployment, RolloutState, ServiceView};
 use crate::domain::service::{Service, secret_id};
 use crate::domain::task_definition::{DefinitionError, TaskDefinition};
 use crate::error::{Error, Finding};
-
-const AGAIN: &str = "run it again; if it stays, look at the AWS health dashboard";
-
-/// What was read.
-#[derive(Clone, Debug, Default)]
-pub struct World {
-    /// The services in scope, skipped ones too.
-    pub found: BTreeMap<ServiceName, Found>,
-    /// The release's commits.
-    pub sources: Sources,
-    /// The release's images.
-    pub registry: Registry,
-    /// How the release's commits lie to those that run.
-    pub compared: BTreeMap<ServiceName, Compared>,
-    /// Images that run and may stay, because nothing of their service has changed.
-    pub keepable: BTreeMap<ServiceName, Image>,
-    /// Services that are needed but not deployed.
-    pub needed: BTreeMap<ServiceName, ServiceView>,
-    /// What could not be looked at.
-    pub warnings: Vec<String>,
-    /// What is missing or not allowed.
-    pub findings: Vec<Finding>,
-}
 
 /// Collects findings on the way.
 struct Reader<'a> {
@@ -74,14 +49,6 @@ pub async fn inspect(request: &Request, clients: &Clients) -> Result<World, Erro
 pub async fn read(request: &Request, clients: &Clients) -> Result<World, Error> {
     let world = inspect(request, clients).await?;
     if world.findings.is_empty() { Ok(world) } else { Err(Error::Refused(world.findings)) }
-}
-
-/// Values, and what was found on the way to them.
-#[derive(Debug, Default)]
-pub(super) struct Noted<T> {
-    pub(super) value: T,
-    pub(super) findings: Vec<Finding>,
-    pub(super) warnings: Vec<String>,
 }
 
 impl Reader<'_> {
@@ -169,11 +136,6 @@ pub(super) async fn views(clients: &Clients, names: &[EcsServiceName]) -> Result
     let calls = names.chunks(SERVICES_AT_ONCE).map(|some| clients.ecs.services(some));
     let answers: Vec<_> = stream::iter(calls).buffered(AT_ONCE).collect().await;
     Ok(answers.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
-}
-
-/// What was denied must be allowed; a call that failed otherwise has nothing to do with permissions.
-pub(super) fn way_out(error: &CallError, permission: &str) -> String {
-    if error.is_denied() { format!("allow the role {permission}") } else { AGAIN.to_owned() }
 }
 
 fn refused_call(request: &Request, error: &CallError) -> Error {

@@ -4,26 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, stream};
 
-use super::read::{Noted, World};
+use super::world::{Noted, Sources, World};
 use super::{AT_ONCE, Clients, images};
 use crate::clients::checkout;
 use crate::clients::github::{GitHub, GitHubError};
 use crate::config::Request;
-use crate::domain::change::{Comparison, Origin, Source};
+use crate::domain::change::{Ancestry, Comparison, Origin, Source};
 use crate::domain::names::{Revision, ServiceName};
-use crate::domain::older::{Ancestry, Compared, Pair, is_commit, pair};
+use crate::domain::older::{Compared, Pair, is_commit, pair};
 use crate::domain::planner::running_side;
 use crate::domain::service::Service;
 use crate::error::Finding;
-
-/// The release's commits.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sources {
-    /// By service.
-    pub known: BTreeMap<ServiceName, Source>,
-    /// Services of which nothing is known, and why.
-    pub unread: BTreeMap<ServiceName, String>,
-}
 
 /// Finds the release's commit for every service in scope, each repository once.
 pub(super) async fn sources(request: &Request, clients: &Clients) -> Noted<Sources> {

@@ -1,7 +1,8 @@
 //! Every precondition of `run`, all findings in one go. `run` itself passes through the same reading and planning.
 
 use super::build::NO_DOCKER;
-use super::read::{self, World};
+use super::read;
+use super::world::World;
 use super::{Clients, older, plan};
 use crate::clients::docker::Docker;
 use crate::clients::slack::Slack;
