@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use escher_deploy::clients::console::Masks;
 use escher_deploy::stages::cancel::Cancel;
 use escher_deploy::{config, pipeline};
-use escher_sandbox::{Sandbox, World};
+use escher_sandbox::{Comparison, Sandbox, World};
 
 const TAG: &str = "v2.16.0-dev";
 
@@ -42,6 +42,7 @@ async fn deploy() -> std::io::Result<ExitCode> {
 async fn demo() -> std::io::Result<ExitCode> {
     let mut world = World::escher("dev");
     world.time_scale = SCALE;
+    changed_since(&mut world);
     let sandbox = Sandbox::start(world).await;
     let folder = std::env::temp_dir().join(format!("escher-demo-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
@@ -53,10 +54,27 @@ async fn demo() -> std::io::Result<ExitCode> {
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Two services have new commits and no image of them yet; one has changed in its documentation alone.
+fn changed_since(world: &mut World) {
+    for repository in ["escher-gateway", "escher-context-engine", "escher-autoresolver"] {
+        world.ecr.repository_mut(repository).images.retain(|image| image.version != "2.16.0-dev");
+    }
+    world.engine.millis = 900;
+    for (name, files) in [("v2-gateway-service-java", &["src/main/java/Gateway.java", "pom.xml"][..]), ("v2-autoresolver-java", &[][..])] {
+        let repository = format!("escher-dbai/{name}");
+        let git = world.github.repository_mut(&repository);
+        let (base, head) = (git.tags["v2.15.0-dev"].clone(), git.tags[TAG].clone());
+        world.github.comparisons.insert((repository, base, head), Comparison::ahead(3, files));
+    }
+}
+
 /// What a runner would set for a pushed tag, and where the sandbox's parties are.
 fn variables(sandbox: &Sandbox, folder: &Path) -> BTreeMap<String, String> {
     let at = |name: &str| folder.join(name).display().to_string();
     let own = [
+        // A docker whose engine is the sandbox.
+        ("PATH", format!("{}:/usr/bin:/bin", Sandbox::docker_folder().display())),
+        ("DOCKER_HOST", sandbox.docker_host()),
         ("GITHUB_REPOSITORY", "escher-dbai/v3-escher-deployment".to_owned()),
         ("GITHUB_REF_TYPE", "tag".to_owned()),
         ("GITHUB_REF_NAME", TAG.to_owned()),

@@ -35,7 +35,9 @@ pub async fn export(folder: &Path, commit: &Revision, to: &Path, hidden: &[Strin
     let to_text = to.display().to_string();
     let added = git(folder, hidden, &["worktree", "add", "--quiet", "--detach", "--force", &to_text, commit.as_str()]).await;
     // Without its link the worktree is a folder like any other, and git forgets it.
-    let is_there = added.is_some() && std::fs::remove_file(to.join(".git")).is_ok();
+    // Submodules are not brought along: BuildKit fetches them by itself.
+    let is_whole = !to.join(".gitmodules").exists();
+    let is_there = added.is_some() && std::fs::remove_file(to.join(".git")).is_ok() && is_whole;
     git(folder, hidden, &["worktree", "prune"]).await;
     is_there
 }

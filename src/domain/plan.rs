@@ -90,9 +90,12 @@ pub struct PlannedService {
     /// What ran before this release, where an earlier run of it has changed the service already.
     #[serde(skip)]
     pub previous: Option<DefinitionArn>,
-    /// It runs already, but its image has not been seen to pass here: its smoke test is due.
+    /// It runs this release already, but no run has been seen to pass with it: its smoke test is due.
     #[serde(skip)]
     pub is_unproven: bool,
+    /// It is left alone, and its image bears no mark of having passed here: it is asked before it gets one.
+    #[serde(skip)]
+    pub is_unmarked: bool,
     /// Its image bears the mark of having passed here with this release.
     #[serde(skip)]
     pub is_proven: bool,

@@ -93,9 +93,17 @@ fn plan_image(
     let migration = PlannedMigration::of(service, release.environment, image, &accepted).filter(|_| difference.image);
     let passed = passed_tag(release.environment, &release.tag.version());
     let is_proven = image.tags.contains(&passed);
-    // Whatever release brought it here: what nobody has seen pass is asked, before it is called passed.
-    let is_unproven = start == Start::Nothing && !has_passed(image, release.environment);
-    Ok(PlannedService { accepted, previous, migration, is_unproven, is_proven, ..planned(service, found, action, reason, start, from, to) })
+    let is_unproven = start == Start::Nothing && previous.is_some() && !is_proven;
+    let is_unmarked = start == Start::Nothing && !has_passed(image, release.environment);
+    Ok(PlannedService {
+        accepted,
+        previous,
+        migration,
+        is_unproven,
+        is_unmarked,
+        is_proven,
+        ..planned(service, found, action, reason, start, from, to)
+    })
 }
 
 fn planned(service: &Service, found: &Found, action: Action, reason: String, start: Start, from: Side, to: Side) -> PlannedService {
@@ -111,6 +119,7 @@ fn planned(service: &Service, found: &Found, action: Action, reason: String, sta
         container: service.container.clone(),
         previous: None,
         is_unproven: false,
+        is_unmarked: false,
         is_proven: false,
         migration: None,
         stays: false,
@@ -140,7 +149,8 @@ fn revision(service: &Service, found: &Found, chosen: &Chosen, accepted: &Accept
     let how = chosen.found.as_ref().map(|found| found.how);
     let source = chosen.source.as_ref().map(|source| &source.commit);
     let is_of_source = |source: &&Revision| how != Some(How::Release) || accepted.commits.contains(source);
-    let running = || found.definition.revision(&service.container).filter(|revision| accepted.commits.contains(revision));
+    let is_same = found.definition.digest(&service.container).as_ref() == chosen.image().map(|image| &image.digest);
+    let running = || found.definition.revision(&service.container).filter(|revision| is_same || accepted.commits.contains(revision));
     match (how, source.filter(is_of_source)) {
         // Left alone, it goes on to call itself what it does.
         (Some(How::Kept), _) => found.definition.revision(&service.container),

@@ -96,7 +96,13 @@ impl Workshop<'_> {
         if self.cancel.is_cancelled() && !done.iter().any(Done::has_failed) {
             return Err(Error::CancelledBuilding);
         }
-        let failed = self.cancel.until(self.note(done, world, &mut warnings)).await.ok_or(Error::CancelledBuilding)?;
+        let lost: Vec<FailedStep> = done.iter().filter_map(|done| self.told(done)).collect();
+        let noted = self.cancel.until(self.note(done, world, &mut warnings)).await;
+        let failed = match noted {
+            Some(failed) => failed,
+            None if lost.is_empty() => return Err(Error::CancelledBuilding),
+            None => lost,
+        };
         if failed.is_empty() { Ok(warnings) } else { Err(Error::Build(failed)) }
     }
 
@@ -169,6 +175,12 @@ impl Workshop<'_> {
         failed
     }
 
+    /// What is to be told of a build that failed.
+    fn told(&self, done: &Done) -> Option<FailedStep> {
+        let (error, in_test) = done.result.as_ref().err().filter(|_| done.has_failed())?;
+        Some(self.failed(&done.order, error, *in_test))
+    }
+
     /// Tags that can't be moved: another run has pushed this commit meanwhile, and its image is as good.
     async fn built_elsewhere(&self, order: &Order, error: &BuildError, in_test: bool) -> Option<FoundImage> {
         let is_taken = |ended: &Ended| ended.tail.iter().any(|line| line.contains("tag is immutable"));
@@ -214,7 +226,11 @@ impl Workshop<'_> {
             _ => format!("its build of {} failed: {error}", order.commit),
         };
         // The one line that a person looks for, in every place where only the first sentence shows.
-        let decisive = log.iter().rev().find(|line| line.contains("ERROR")).map(|line| one_line(line.trim_start_matches("ERROR: "), 300));
+        let decisive = log
+            .iter()
+            .rev()
+            .find(|line| line.contains("ERROR"))
+            .map(|line| one_line(&self.masks.hide(line.trim_start_matches("ERROR: ")), 300));
         let what = decisive.map_or(what.clone(), |line| format!("{what}: {line}"));
         FailedStep { finding: Finding::new(service.name.as_str(), what, way_out), log }
     }

@@ -18,7 +18,7 @@ use crate::config::Request;
 use crate::domain::board::{Board, State};
 use crate::domain::names::ServiceName;
 use crate::domain::outcome::{End, Failure};
-use crate::domain::plan::Plan;
+use crate::domain::plan::{Plan, Start};
 use crate::domain::rollout::{ServiceView, Verdict};
 
 /// How long a deployment may go unobserved before it counts as lost, where the reason will not pass by itself.
@@ -120,7 +120,7 @@ impl Release<'_> {
     /// What an earlier run of this release has deployed, and nobody has seen pass, is asked again: a rerun is no way past a
     /// smoke test.
     fn check_what_is_unproven(&mut self) {
-        for planned in self.job.plan.services.iter().filter(|planned| planned.is_unproven) {
+        for planned in self.job.plan.services.iter().filter(|planned| planned.is_unproven && planned.start == Start::Nothing) {
             let test = self.smoke_test(&planned.name).filter(|_| planned.view.desired > 0);
             let (clients, name) = (self.job.clients.clone(), planned.name.clone());
             self.checking.spawn(async move {

@@ -8,6 +8,7 @@ use super::world::{Noted, Registry, Sources, World, way_out};
 use super::{AT_ONCE, Clients};
 use crate::clients::aws::CallError;
 use crate::clients::ecr::Stored;
+use crate::clients::github::GitHubError;
 use crate::config::Request;
 use crate::domain::change::{Evidence, FoundImage, How, Judged, Origin, Source, is_of_release};
 use crate::domain::image::Image;
@@ -46,14 +47,15 @@ pub(super) async fn find(request: &Request, clients: &Clients, sources: &Sources
         match looked {
             Ok(Some(found)) => drop(noted.value.images.insert(service.name.clone(), found)),
             Ok(None) => drop(noted.value.absent.insert(service.name.clone())),
-            Err(error) => noted.findings.push(Finding::new(
-                service.name.as_str(),
-                error.to_string(),
-                way_out(&error, &format!("ecr:DescribeImages on repository {}", service.ecr_repo)),
-            )),
+            Err(finding) => noted.findings.push(finding),
         }
     }
     noted
+}
+
+fn unreadable(service: &Service, error: &CallError) -> Finding {
+    let way_out = way_out(error, &format!("ecr:DescribeImages on repository {}", service.ecr_repo));
+    Finding::new(service.name.as_str(), error.to_string(), way_out)
 }
 
 /// The image that bears the release's tag, and is of the release; else one of its commit, else one of its tree.
@@ -63,17 +65,19 @@ async fn look(
     service: &Service,
     address: String,
     sources: &Sources,
-) -> Result<Option<FoundImage>, CallError> {
+) -> Result<Option<FoundImage>, Finding> {
     let source = sources.known.get(&service.name);
     let uri = |stored: Stored| Image { uri: address.clone(), digest: stored.digest, tags: stored.tags };
-    let release = clients.ecr.by_tag(&service.ecr_repo, &request.tag_text()).await?.map(uri);
+    let by_tag =
+        |tag: String| async move { clients.ecr.by_tag(&service.ecr_repo, &tag).await.map_err(|error| unreadable(service, &error)) };
+    let release = by_tag(request.tag_text()).await?.map(uri);
     if let Some(image) = release.filter(|image| is_of_release(image, source))
-        && may_go_there(request, clients, service, source, &image).await
+        && may_go_there(request, clients, service, source, &image).await?
     {
         return Ok(Some(FoundImage { image, how: How::Release }));
     }
     for (tag, how) in source.into_iter().flat_map(Source::image_tags).zip([How::Commit, How::Tree]) {
-        if let Some(image) = clients.ecr.by_tag(&service.ecr_repo, &tag).await?.map(uri) {
+        if let Some(image) = by_tag(tag).await?.map(uri) {
             return Ok(Some(FoundImage { image, how }));
         }
     }
@@ -81,19 +85,33 @@ async fn look(
 }
 
 /// Another environment may have put the release's tag on an image of another branch: into production goes what is on its branch.
-async fn may_go_there(request: &Request, clients: &Clients, service: &Service, source: Option<&Source>, image: &Image) -> bool {
-    let Some(Source { origin: Origin::Branch(branch), .. }) = source.filter(|_| request.environment.name == "prod") else { return true };
+async fn may_go_there(
+    request: &Request,
+    clients: &Clients,
+    service: &Service,
+    source: Option<&Source>,
+    image: &Image,
+) -> Result<bool, Finding> {
+    let Some(Source { origin: Origin::Branch(branch), .. }) = source.filter(|_| request.environment.name == "prod") else {
+        return Ok(true);
+    };
     if source.is_some_and(|source| source.image_tags().any(|tag| image.tags.contains(&tag))) {
-        return true;
+        return Ok(true);
     }
-    let Ok(github) = &clients.github else { return false };
     let repository = request.environment.repository(&service.repo);
+    let untold = |why: String| {
+        let what = format!("whether the image that is tagged {} is of `{branch}` can't be told: {why}", request.tag_text());
+        Finding::new(service.name.as_str(), what, "run it again; production is released from this branch alone")
+    };
+    let github = clients.github.as_ref().map_err(|why| untold(why.clone()))?;
     for commit in Accepted::from_tags(image.tags.iter().map(String::as_str)).commits.iter().filter(|commit| is_commit(commit)) {
-        if github.on_branch(&repository, branch, commit).await.unwrap_or(false) {
-            return true;
+        match github.on_branch(&repository, branch, commit).await {
+            Ok(true) => return Ok(true),
+            Ok(false) | Err(GitHubError::Status(404)) => {}
+            Err(error) => return Err(untold(error.to_string())),
         }
     }
-    false
+    Ok(false)
 }
 
 fn no_repository(service: &Service, repositories: &[EcrRepository]) -> Finding {

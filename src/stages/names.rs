@@ -2,15 +2,17 @@
 //! so that they are found again; and, at the end, that they have passed (CONTRACT 5.3).
 
 use futures_util::{StreamExt, stream};
+use tokio::sync::watch;
 
+use super::smoke::{Smoke, smoke};
 use super::world::way_out;
 use super::{AT_ONCE, Clients};
 use crate::clients::aws::CallError;
 use crate::config::Request;
 use crate::domain::change::missing_tags;
 use crate::domain::image::passed_tag;
-use crate::domain::names::{Digest, ServiceName};
-use crate::domain::plan::{Action, Plan, Start};
+use crate::domain::names::Digest;
+use crate::domain::plan::{Action, Plan, PlannedService, Start};
 use crate::domain::service::Service;
 use crate::domain::tag::ReleaseTag;
 use crate::error::{Error, Finding};
@@ -30,7 +32,9 @@ pub async fn name(request: &Request, clients: &Clients, plan: &Plan, tag: &Relea
     let failed: Vec<_> = stream::iter(work).buffer_unordered(AT_ONCE).collect().await;
     let failed = failed.into_iter().filter_map(|(planned, failed)| Some((planned, failed?)));
     let (kept, failed): (Vec<_>, Vec<_>) = failed.partition(|(planned, _)| planned.start == Start::Nothing);
-    let is_denied = !failed.is_empty() && failed.iter().all(|(_, (_, error))| error.is_denied());
+    // Where nothing was built, nothing can have changed before the first refusal.
+    let has_built = plan.services.iter().any(|planned| planned.action == Action::Build);
+    let is_denied = !has_built && failed.iter().all(|(_, (_, error))| error.is_denied());
     let findings: Vec<Finding> = failed.into_iter().map(|(_, (finding, _))| finding).collect();
     match (findings.is_empty(), is_denied) {
         (true, _) => Ok(kept.into_iter().map(|(_, (finding, _))| format!("{}: {}", finding.subject, finding.what)).collect()),
@@ -60,24 +64,33 @@ async fn put(clients: &Clients, service: &Service, digest: &Digest, tags: &[Stri
 }
 
 /// Marks every image in scope as passed in this environment; what could not be marked, as warnings.
+///
+/// A service that was left alone, and whose image bears no mark yet, is asked first: it is no part of the release, so that it
+/// does not answer well fails nothing, but then it has not passed.
 pub async fn mark_passed(request: &Request, clients: &Clients, plan: &Plan) -> Vec<String> {
     let tag = passed_tag(&plan.environment, &plan.version);
-    let wanted = plan.services.iter().filter(|planned| planned.action != Action::Skip).filter_map(|planned| {
-        let (service, digest) = (request.services.get(&planned.name)?, planned.to.digest.clone()?);
-        let bears_it = planned.is_proven;
-        Some((service, digest)).filter(|_| !bears_it)
-    });
-    let work = wanted.map(|(service, digest)| {
+    let due = plan.services.iter().filter(|planned| planned.action != Action::Skip && !planned.is_proven);
+    let work = due.filter_map(|planned| Some((planned, request.services.get(&planned.name)?, planned.to.digest.clone()?)));
+    let work = work.map(|(planned, service, digest)| {
         let tag = &tag;
-        async move { (&service.name, clients.ecr.tag(&service.ecr_repo, &digest, tag).await) }
+        async move {
+            if planned.is_unmarked && !planned.is_unproven {
+                well(request, clients, planned, service).await?;
+            }
+            clients.ecr.tag(&service.ecr_repo, &digest, tag).await.map_err(|error| format!("{}: {error}", service.name))
+        }
     });
-    let marked: Vec<(&ServiceName, _)> = stream::iter(work).buffer_unordered(AT_ONCE).collect().await;
-    let failed: Vec<(&ServiceName, String)> =
-        marked.into_iter().filter_map(|(name, result)| Some((name, result.err()?.to_string()))).collect();
-    let Some((_, first)) = failed.first() else { return Vec::new() };
-    let names: Vec<&str> = failed.iter().map(|(name, _)| name.as_str()).collect();
-    vec![format!(
-        "{} could not be marked `{tag}`, so a rerun tests again, and DEPLOY_REQUIRE_PASSED will not let it through: {first}",
-        names.join(", ")
-    )]
+    let marked: Vec<Result<(), String>> = stream::iter(work).buffer_unordered(AT_ONCE).collect().await;
+    let failed = marked.into_iter().filter_map(Result::err);
+    failed.map(|why| format!("not marked `{tag}`, so DEPLOY_REQUIRE_PASSED does not let its image through: {why}")).collect()
+}
+
+async fn well(request: &Request, clients: &Clients, planned: &PlannedService, service: &Service) -> Result<(), String> {
+    let environment = &request.environment;
+    let url = service.health_url(environment.base_url.as_deref(), &environment.name).filter(|_| planned.view.desired > 0);
+    let Some((url, health)) = url.zip(service.health.clone()) else { return Ok(()) };
+    let test = Smoke { url, health, accepted: planned.accepted.clone(), timeout: environment.smoke_timeout };
+    let (_sender, older) = watch::channel(false);
+    let result = smoke(&clients.http, &test, older).await;
+    result.map_err(|never| format!("{} was left alone, and does not pass its smoke test: {}", service.name, never.why))
 }

@@ -101,6 +101,7 @@ async fn running(
         start: Start::Nothing,
         chosen: None,
         is_proven: false,
+        is_unmarked: false,
         definition: found.definition,
         container: service.container.clone(),
         previous: None,
