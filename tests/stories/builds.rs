@@ -388,16 +388,20 @@ async fn a_job_that_has_set_the_builds_variable_itself_still_builds() {
 }
 
 #[tokio::test]
-async fn missing_permissions_are_refused_and_named() {
-    for (operation, words) in [
-        ("GetAuthorizationToken", "allow the role ecr:GetAuthorizationToken on `*`"),
-        ("PutImage", "allow the role ecr:BatchGetImage and ecr:PutImage"),
-    ] {
+async fn missing_permissions_are_named_and_refused_where_nothing_has_changed() {
+    let put = ("PutImage", "allow the role ecr:BatchGetImage and ecr:PutImage");
+    let login = ("GetAuthorizationToken", "allow the role ecr:GetAuthorizationToken on `*`");
+    for ((operation, words), is_built, end) in [(login, false, (3, "refused")), (put, true, (3, "refused")), (put, false, (7, "failed"))] {
         let mut job = job().await;
-        let effect = Effect::Error { status: 400, code: "AccessDeniedException".into(), message: "not authorized".into() };
-        let fault = Fault { party: "ecr".into(), operation: operation.into(), skip: 0, times: usize::MAX, effect };
-        job.sandbox.with(|world| world.fault(fault));
-        job.only("gateway").run().await.ends(3, "refused").says(words);
+        job.sandbox.with(|world| {
+            let effect = Effect::Error { status: 400, code: "AccessDeniedException".into(), message: "not authorized".into() };
+            world.fault(Fault { party: "ecr".into(), operation: operation.into(), skip: 0, times: usize::MAX, effect });
+            if is_built {
+                world.push_image("escher-gateway", "2.16.0-dev");
+                world.image_mut("escher-gateway", "v2.16.0-dev").tags.retain(|tag| tag.starts_with("sha-"));
+            }
+        });
+        job.only("gateway").run().await.ends(end.0, end.1).says(words);
         assert_eq!(job.count("UpdateService"), 0);
     }
 }
