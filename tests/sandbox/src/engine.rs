@@ -141,7 +141,7 @@ pub(crate) fn answer(world: &mut World, operation: &str, request: &Request) -> R
         }
         _ => return Reply::json(404, &json!({"message": "page not found"})),
     };
-    Reply { status: 200, content_type: "text/plain", retry_after: None, body }
+    Reply::new(200, "text/plain", body)
 }
 
 fn set(world: &mut World, number: usize, state: BuildState) {

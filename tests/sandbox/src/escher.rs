@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::ecr::made_up;
 use crate::ecs::{Breaker, Check, Deployment, Health, RollbackId, Rollout, Service, Timing};
+use crate::github::Workflow;
 use crate::world::World;
 
 /// When the running release was deployed: three days before the sandbox's start.
@@ -59,6 +60,16 @@ impl World {
             self.install(plan, environment, &cluster, &format!("2.15.0{suffix}"));
         }
         self.publish("escher-dbai/v3-escher-deployment", "v3-escher-deployment", suffix);
+        self.install_suite(suffix);
+        self.anthropic_secret(environment);
+    }
+
+    /// The end-to-end suite, which is released with the rest.
+    fn install_suite(&mut self, suffix: &str) {
+        let repository = "escher-dbai/v3-testing-framework";
+        self.publish(repository, "v3-testing-framework", suffix);
+        let workflow = Workflow::new("E2E", &["environment", "suite", "version", "correlation_id"]);
+        self.github.workflows.entry((repository.to_owned(), "e2e.yml".to_owned())).or_insert(workflow);
     }
 
     /// Both releases as tags on GitHub, at the commits and trees of their images, and branches at the newer one. Branches that

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::anthropic;
 use crate::call::{Address, Reply};
 use crate::refusal::Refusal;
 
@@ -27,7 +28,7 @@ pub enum Effect {
     Error {
         /// HTTP status.
         status: u16,
-        /// Error code; Slack's `error`.
+        /// Error code; Slack's `error`, Anthropic's `error.type`.
         code: String,
         /// Message, where the shape has one.
         message: String,
@@ -43,6 +44,15 @@ pub enum Effect {
         /// HTTP status.
         status: u16,
         /// The body as it is.
+        body: String,
+    },
+    /// Answer this instead of doing anything, with headers: a 403 with `retry-after`, or with `x-ratelimit-remaining: 0`.
+    Headers {
+        /// HTTP status.
+        status: u16,
+        /// Names in lower case, and values.
+        headers: Vec<(&'static str, String)>,
+        /// The body as it is, sent as JSON.
         body: String,
     },
 }
@@ -70,6 +80,7 @@ pub(crate) fn strike(faults: &mut [Fault], address: &Address) -> Option<Effect> 
 pub(crate) fn error_reply(address: &Address, status: u16, code: &str, message: &str) -> Reply {
     let mut reply = match address.party {
         "slack" => Reply::json(status, &json!({"ok": false, "error": code})),
+        "anthropic" => anthropic::error(status, code, message, "req_011CSANDBOX"),
         "oidc" | "github" | "endpoint" | "unknown" => Reply::json(status, &json!({"error": code, "message": message})),
         party => Refusal::new(status, code, message).reply(party),
     };

@@ -1,10 +1,11 @@
-//! AWS, GitHub's OIDC and REST API, Slack and Escher's seven services on 127.0.0.1, for tests and for the demo.
+//! AWS, GitHub's OIDC and REST API, Slack, Anthropic and Escher's seven services on 127.0.0.1, for tests and for the demo.
 //!
 //! A [`World`] is pure state: no sockets and no clock, and every fault is on order. A [`Sandbox`] puts it behind HTTP
 //! and lets sandbox time pass, [`World::time_scale`] times as fast as real time. What it imitates, and from which
 //! observations, is written in `facts/ecs.md`.
 
 mod advance;
+mod anthropic;
 mod around;
 mod call;
 mod clock;
@@ -16,6 +17,7 @@ mod engine;
 mod escher;
 mod fault;
 mod github;
+mod http;
 mod ids;
 mod logs;
 mod oidc;
@@ -30,6 +32,7 @@ mod sts_api;
 mod time;
 mod world;
 
+pub use anthropic::{Anthropic, Failure, Mode};
 pub use call::Call;
 pub use ecr::{Backing, Ecr, Fate, Found, Image, Repository, digest, made_up};
 pub use ecs::{
@@ -38,13 +41,13 @@ pub use ecs::{
 };
 pub use engine::{Build, BuildFate, BuildState, Engine};
 pub use fault::{Effect, Fault};
-pub use github::{App, ChangedFile, Comparison, GitHub, GitRepository};
+pub use github::{App, Approval, ChangedFile, Comparison, FatedJob, GitHub, GitRepository, ListedCommit, Release, Run, RunFate, Workflow};
 pub use logs::{Line, Logs, Stream};
 pub use oidc::{Issued, Oidc};
 pub use script::{Deed, When};
 pub use secrets::{Secret, Secrets};
 pub use server::Sandbox;
-pub use slack::{Channel, Message, Slack, Update};
+pub use slack::{Channel, Message, Slack, SlackRefusal, Update, slack_limits};
 pub use sts::{Role, Session, Sts};
 pub use world::World;
 

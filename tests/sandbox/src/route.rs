@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::call::{Address, Reply, Request};
 use crate::refusal::{Answer, Refusal};
 use crate::world::World;
-use crate::{ecr, ecs, elb, endpoints, engine, github, logs, oidc, secrets, slack, sts_api};
+use crate::{anthropic, ecr, ecs, elb, endpoints, engine, github, logs, oidc, secrets, slack, sts_api};
 
 /// Finds out whom a request is for.
 pub(crate) fn address(request: &Request) -> Address {
@@ -13,12 +13,15 @@ pub(crate) fn address(request: &Request) -> Address {
     if let Some(method) = path.strip_prefix("/slack/api/") {
         return Address { party: "slack", operation: method.to_owned(), body: parse(request) };
     }
+    if let Some(what) = path.strip_prefix("/anthropic/v1/") {
+        return Address { party: "anthropic", operation: what.to_owned(), body: parse(request) };
+    }
     if let Some(rest) = path.strip_prefix("/services/") {
         let service = rest.split('/').next().unwrap_or_default();
         return Address { party: "endpoint", operation: service.to_owned(), body: query(request) };
     }
     if path.starts_with("/github/") {
-        return Address { party: "github", operation: github::operation(request), body: query(request) };
+        return Address { party: "github", operation: github::operation(request), body: query_and_body(request) };
     }
     if let Some(what) = path.strip_prefix("/engine/") {
         return Address { party: "engine", operation: what.to_owned(), body: Value::Null };
@@ -68,6 +71,15 @@ fn query(request: &Request) -> Value {
     Value::Object(members)
 }
 
+/// The query as an object, and the members of a JSON body.
+fn query_and_body(request: &Request) -> Value {
+    let mut members = query(request);
+    if let (Some(members), Value::Object(body)) = (members.as_object_mut(), parse(request)) {
+        members.extend(body);
+    }
+    members
+}
+
 /// The pairs of a form; of a name that comes twice the last counts.
 fn form(text: &str) -> Map<String, Value> {
     let pairs = text.split('&').filter(|pair| !pair.is_empty());
@@ -108,9 +120,10 @@ pub(crate) fn answer(world: &mut World, address: &Address, request: &Request) ->
     let (operation, body) = (address.operation.as_str(), &address.body);
     match address.party {
         "slack" => slack::answer(world, operation, body, request),
+        "anthropic" => anthropic::answer(world, operation, body, request),
         "endpoint" => endpoints::answer(world, operation),
         "engine" => engine::answer(world, operation, request),
-        "github" => github::answer(&mut world.github, body, request),
+        "github" => github::answer(world, body, request),
         "oidc" => oidc::answer(world, request, body),
         "sts" => sts_api::answer(world, operation, body, request),
         "elasticloadbalancing" => elb::answer(world, operation, body, request),

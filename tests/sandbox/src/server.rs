@@ -7,9 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::service::service_fn;
 use hyper::{Request as HttpRequest, Response};
 use hyper_util::rt::TokioIo;
@@ -18,6 +17,7 @@ use tokio::sync::oneshot;
 use crate::call::{Address, Call, Reply, Request};
 use crate::clock::{Clock, unix};
 use crate::fault::{Effect, error_reply, strike};
+use crate::http::{HangUp, read, response};
 use crate::route;
 use crate::world::World;
 
@@ -40,18 +40,6 @@ struct Inside {
     world: World,
     clock: Clock,
 }
-
-/// The connection is closed without an answer.
-#[derive(Debug)]
-struct HangUp;
-
-impl std::fmt::Display for HangUp {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the sandbox hangs up")
-    }
-}
-
-impl std::error::Error for HangUp {}
 
 impl State {
     /// Runs `f` with the world as it is now.
@@ -106,6 +94,7 @@ impl Sandbox {
         let pairs = [
             ("AWS_ENDPOINT_URL", url.clone()),
             ("SLACK_API_URL", format!("{url}/slack/api")),
+            ("ANTHROPIC_BASE_URL", format!("{url}/anthropic")),
             ("GITHUB_API_URL", format!("{url}/github")),
             ("ACTIONS_ID_TOKEN_REQUEST_URL", format!("{url}/oidc/token?api-version=2.0")),
             ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", world.oidc.request_token.clone()),
@@ -196,6 +185,9 @@ async fn handle(request: HttpRequest<Incoming>, state: Arc<State>) -> Result<Res
         world.calls.push(call(world.now, address, request, reply.as_ref(), sent));
         reply.filter(|_| sent)
     });
+    if let Some(reply) = reply.as_ref().filter(|reply| reply.delay > 0.0) {
+        tokio::time::sleep(Duration::try_from_secs_f64(reply.delay).unwrap_or_default()).await;
+    }
     reply.map(response).ok_or(HangUp)
 }
 
@@ -208,7 +200,11 @@ fn perform(world: &mut World, address: &Address, request: &Request, effect: Opti
         Some(Effect::Error { status, code, message }) => (Some(error_reply(address, *status, code, message)), true),
         Some(Effect::Body { status, body }) => {
             let content_type = if body.starts_with('<') { "text/html" } else { "application/json" };
-            (Some(Reply { status: *status, content_type, retry_after: None, body: body.clone() }), true)
+            (Some(Reply::new(*status, content_type, body.clone())), true)
+        }
+        Some(Effect::Headers { status, headers, body }) => {
+            let reply = Reply { headers: headers.clone(), ..Reply::new(*status, "application/json; charset=utf-8", body.clone()) };
+            (Some(reply), true)
         }
     }
 }
@@ -223,28 +219,4 @@ fn call(at: f64, address: Address, request: Request, reply: Option<&Reply>, sent
         status: reply.filter(|_| sent).map_or(0, |reply| reply.status),
         answer: reply.map(Reply::value).unwrap_or_default(),
     }
-}
-
-async fn read(request: HttpRequest<Incoming>) -> Result<Request, HangUp> {
-    let (head, body) = request.into_parts();
-    let body = body.collect().await.map_err(|_| HangUp)?.to_bytes();
-    let headers =
-        head.headers.iter().map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
-    Ok(Request {
-        method: head.method.as_str().to_owned(),
-        path: head.uri.path().to_owned(),
-        query: head.uri.query().unwrap_or_default().to_owned(),
-        headers: headers.collect(),
-        body: String::from_utf8_lossy(&body).into_owned(),
-    })
-}
-
-fn response(reply: Reply) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(reply.body)));
-    *response.status_mut() = hyper::StatusCode::from_u16(reply.status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
-    if let Some(seconds) = reply.retry_after {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    response
 }

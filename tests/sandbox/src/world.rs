@@ -1,5 +1,6 @@
 //! The whole world as one value: no sockets, no clock, no surprises.
 
+use crate::anthropic::Anthropic;
 use crate::call::Call;
 use crate::ecr::{Ecr, Image};
 use crate::ecs::{Ecs, Moment, Service};
@@ -45,6 +46,8 @@ pub struct World {
     pub engine: Engine,
     /// Slack.
     pub slack: Slack,
+    /// Anthropic's API.
+    pub anthropic: Anthropic,
     /// Faults on order.
     pub faults: Vec<Fault>,
     /// Every request so far.
@@ -77,6 +80,7 @@ impl World {
             github: GitHub::new(),
             engine: Engine::default(),
             slack: Slack::new(),
+            anthropic: Anthropic::new(),
             faults: Vec::new(),
             calls: Vec::new(),
             script: Vec::new(),

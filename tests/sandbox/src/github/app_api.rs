@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::ask::OfApp;
-use super::{App, GitHub, jwt, refuse};
+use super::{App, GitHub, jwt, refuse, wire};
 use crate::call::Reply;
 use crate::time::iso;
 
@@ -66,7 +66,7 @@ fn installation(app: &App, account: &str) -> Value {
     let app_id = app.id.parse::<u64>().map_or_else(|_| json!(app.id), |number| json!(number));
     json!({
         "id": id,
-        "account": organization(account),
+        "account": wire::account(account, "Organization", 9_001),
         "repository_selection": selection(app),
         "access_tokens_url": format!("{api}/app/installations/{id}/access_tokens"),
         "repositories_url": format!("{api}/installation/repositories"),
@@ -82,30 +82,5 @@ fn installation(app: &App, account: &str) -> Value {
         "single_file_name": null,
         "suspended_by": null,
         "suspended_at": null
-    })
-}
-
-/// An account with all members that typed clients demand.
-fn organization(login: &str) -> Value {
-    let user = format!("https://api.github.com/users/{login}");
-    json!({
-        "login": login,
-        "id": 9_001,
-        "node_id": "O_kgDOAAAjKQ",
-        "avatar_url": "https://avatars.githubusercontent.com/u/9001?v=4",
-        "gravatar_id": "",
-        "url": user,
-        "html_url": format!("https://github.com/{login}"),
-        "followers_url": format!("{user}/followers"),
-        "following_url": format!("{user}/following"),
-        "gists_url": format!("{user}/gists"),
-        "starred_url": format!("{user}/starred"),
-        "subscriptions_url": format!("{user}/subscriptions"),
-        "organizations_url": format!("{user}/orgs"),
-        "repos_url": format!("{user}/repos"),
-        "events_url": format!("{user}/events"),
-        "received_events_url": format!("{user}/received_events"),
-        "type": "Organization",
-        "site_admin": false
     })
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::commit;
+use super::{ListedCommit, commit};
 use crate::ecr::{digest, made_up};
 
 /// As many commits as GitHub lists when nobody asks for pages.
@@ -19,6 +19,10 @@ pub struct Comparison {
     pub commits: u32,
     /// What these commits change.
     pub files: Vec<ChangedFile>,
+    /// The commits, oldest first, where their messages matter; else they are made up.
+    pub listed: Vec<ListedCommit>,
+    /// How many commits the base has that the head lacks; by the status where it is not said.
+    pub lacking: Option<u32>,
 }
 
 /// A file that a comparison shows.
@@ -63,7 +67,14 @@ impl Comparison {
     /// A comparison with modified files.
     pub fn new(status: &str, commits: u32, files: &[&str]) -> Comparison {
         let files = files.iter().map(|file| ChangedFile::from(*file)).collect();
-        Comparison { status: status.to_owned(), commits, files }
+        Comparison { status: status.to_owned(), commits, files, listed: Vec::new(), lacking: None }
+    }
+
+    /// The head is ahead by commits with these messages; their ids are made from a name.
+    pub fn of_messages<T: AsRef<str>>(name: &str, messages: &[T]) -> Comparison {
+        let listed = messages.iter().enumerate().map(|(at, message)| ListedCommit::new(name, at, message.as_ref()));
+        let listed: Vec<ListedCommit> = listed.collect();
+        Comparison { listed, ..Comparison::ahead(messages.len() as u32, &["src/main.rs"]) }
     }
 
     /// The head is so many commits ahead, which modify these files.
@@ -90,11 +101,15 @@ impl Comparison {
         let page = number("page").unwrap_or(1).max(1);
         let tree = |sha: &str| made_up("tree", "of-commit", sha);
         let show = |sha: &str| commit::wire(repository, sha, &tree(sha));
-        let all = self.shas(repository, base, head);
-        let commits: Vec<Value> = all.iter().skip((page - 1) * size).take(size).map(|sha| show(sha)).collect();
+        let all: Vec<Value> = if self.listed.is_empty() {
+            self.shas(repository, base, head).iter().map(|sha| show(sha)).collect()
+        } else {
+            self.listed.iter().map(|listed| listed.wire(repository)).collect()
+        };
+        let commits: Vec<Value> = all.into_iter().skip((page - 1) * size).take(size).collect();
         let files = self.files.iter().take(if page == 1 { MOST_FILES } else { 0 });
         let files: Vec<Value> = files.map(|file| file.wire(repository, head)).collect();
-        let behind = u32::from(matches!(self.status.as_str(), "behind" | "diverged"));
+        let behind = self.lacking.unwrap_or_else(|| u32::from(matches!(self.status.as_str(), "behind" | "diverged")));
         let (range, web) = (format!("{base}...{head}"), format!("https://github.com/{repository}/compare"));
         json!({
             "url": format!("https://api.github.com/repos/{repository}/compare/{range}"),

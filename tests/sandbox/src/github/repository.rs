@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::ListedCommit;
 use crate::ecr::made_up;
 
 /// A repository's tags, branches and trees.
@@ -13,6 +14,8 @@ pub struct GitRepository {
     pub branches: BTreeMap<String, String>,
     /// Commit → its tree; a known commit that is not here has a tree made up from its name.
     pub trees: BTreeMap<String, String>,
+    /// Its commits as `GET …/commits` lists them, the newest first.
+    pub log: Vec<ListedCommit>,
 }
 
 impl GitRepository {
@@ -41,6 +44,17 @@ impl GitRepository {
         let branch = || self.branch_name(name).and_then(|branch| self.branches.get(branch));
         let known = || self.knows(name).then_some(name).map(str::to_owned);
         tag.or_else(branch).cloned().or_else(known).or_else(|| self.tags.get(name).cloned())
+    }
+
+    /// The branch or tag that a name means, without `refs/heads/` or `refs/tags/`, and its commit. A commit is no name.
+    pub fn reference(&self, name: &str) -> Option<(String, String)> {
+        let name = name.strip_prefix("refs/").unwrap_or(name);
+        if let Some(tag) = name.strip_prefix("tags/") {
+            return self.tags.get(tag).map(|commit| (tag.to_owned(), commit.clone()));
+        }
+        let branch = self.branch_name(name);
+        let of_branch = branch.and_then(|branch| Some((branch.to_owned(), self.branches.get(branch)?.clone())));
+        of_branch.or_else(|| self.tags.get(name).map(|commit| (name.to_owned(), commit.clone())))
     }
 
     /// Whether a name is a branch's, with or without `heads/`.

@@ -8,6 +8,14 @@ type Trouble = (&'static str, Vec<String>);
 /// Where the undocumented total lies.
 const TOTAL: usize = 10_000;
 
+/// Whether Slack would take a message with this text and these blocks; if not, its word for it and what it says.
+///
+/// # Errors
+/// As Slack would answer: `invalid_blocks: [ERROR] …`.
+pub fn slack_limits(text: &str, blocks: &Value) -> Result<(), String> {
+    check(text, blocks).map_err(|(error, why)| if why.is_empty() { error.to_owned() } else { format!("{error}: {}", why.join("; ")) })
+}
+
 /// Checks the text and the blocks of a message.
 pub(crate) fn check(text: &str, blocks: &Value) -> Result<(), Trouble> {
     if text.chars().count() > 40_000 {

@@ -1,12 +1,18 @@
 //! Slack: `chat.postMessage`, `chat.update`, `auth.test`.
 
 mod limits;
+mod reading;
+mod refuse;
+
+use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::{Value, json};
 
 use crate::call::{Reply, Request};
 use crate::refusal::text;
 use crate::world::World;
+pub use limits::slack_limits;
+pub use refuse::SlackRefusal;
 
 /// A workspace.
 #[derive(Debug, Clone)]
@@ -19,6 +25,10 @@ pub struct Slack {
     pub messages: Vec<Message>,
     /// Whether more than one message a (real) second and channel is answered with 429.
     pub rate_limit: bool,
+    /// Method → what its next calls are refused with, one each.
+    pub refuses: BTreeMap<String, VecDeque<SlackRefusal>>,
+    /// Method → what all further calls are refused with.
+    pub refuses_always: BTreeMap<String, SlackRefusal>,
     /// Real time of the last message in each channel, and a counter for timestamps.
     pub(crate) last_post: Vec<(String, f64)>,
     pub(crate) posted: u32,
@@ -44,6 +54,8 @@ pub struct Message {
     pub ts: String,
     /// The message whose thread it is in.
     pub thread_ts: Option<String>,
+    /// Whether this answer in a thread is shown in the channel as well (`reply_broadcast`).
+    pub broadcast: bool,
     /// Its text now.
     pub text: String,
     /// Its blocks now; null without any.
@@ -75,6 +87,8 @@ impl Slack {
             channels: known.into_iter().map(channel).collect(),
             messages: Vec::new(),
             rate_limit: false,
+            refuses: BTreeMap::new(),
+            refuses_always: BTreeMap::new(),
             last_post: Vec::new(),
             posted: 0,
         }
@@ -102,6 +116,11 @@ impl From<&'static str> for No {
 /// Carries out one method.
 pub(crate) fn answer(world: &mut World, method: &str, body: &Value, request: &Request) -> Reply {
     let token = request.bearer().or_else(|| text(body, "token"));
+    if token == Some(world.slack.token.as_str())
+        && let Some(refusal) = world.slack.refusal(method)
+    {
+        return refusal.reply();
+    }
     let result = match token {
         None => Err(No::from("not_authed")),
         Some(token) if token != world.slack.token => Err(No::from("invalid_auth")),
@@ -169,6 +188,7 @@ fn post(world: &mut World, body: &Value) -> Result<Value, No> {
     let channel = text(body, "channel").and_then(|name| world.slack.channel(name)).cloned().ok_or("channel_not_found")?;
     let (words, blocks) = content(body)?;
     let thread = text(body, "thread_ts").map(str::to_owned);
+    let broadcast = thread.is_some() && is_broadcast(body);
     let slack = &mut world.slack;
     if let Some(thread) = &thread
         && !slack.messages.iter().any(|message| message.ts == *thread && message.channel == channel.id)
@@ -177,21 +197,28 @@ fn post(world: &mut World, body: &Value) -> Result<Value, No> {
     }
     slack.posted += 1;
     let ts = format!("{}.{:06}", (world.epoch + world.now).floor(), slack.posted);
+    let subtype = if broadcast { "thread_broadcast" } else { "bot_message" };
     let answer = json!({
         "ok": true, "channel": channel.id, "ts": ts,
-        "message": {"type": "message", "subtype": "bot_message", "text": words, "ts": ts, "blocks": blocks, "thread_ts": thread}
+        "message": {"type": "message", "subtype": subtype, "text": words, "ts": ts, "blocks": blocks, "thread_ts": thread}
     });
     slack.messages.push(Message {
         channel: channel.id,
         channel_name: channel.name,
         ts,
         thread_ts: thread,
+        broadcast,
         text: words,
         blocks,
         posted_at: world.now,
         updates: Vec::new(),
     });
     Ok(answer)
+}
+
+/// `true`, which inside a form is text.
+fn is_broadcast(body: &Value) -> bool {
+    body["reply_broadcast"] == true || body["reply_broadcast"] == "true"
 }
 
 fn update(world: &mut World, body: &Value) -> Result<Value, No> {
@@ -206,6 +233,7 @@ fn update(world: &mut World, body: &Value) -> Result<Value, No> {
     let message = message.ok_or("message_not_found")?;
     message.text.clone_from(&words);
     message.blocks = blocks.clone();
+    message.broadcast |= message.thread_ts.is_some() && is_broadcast(body);
     message.updates.push(Update { at: now, text: words.clone(), blocks });
     Ok(json!({"ok": true, "channel": id, "ts": ts, "text": words, "message": {"type": "message", "text": words}}))
 }

@@ -166,6 +166,6 @@ fn another_environment_adds_tags_and_keeps_branches() {
     let tags: Vec<&str> = repository.tags.keys().map(String::as_str).collect();
     assert_eq!(tags, ["v2.15.0", "v2.15.0-stg", "v2.16.0", "v2.16.0-stg"]);
     assert_eq!(repository.branches["main"], commit("2.16.0-stg"));
-    assert_eq!(world.github.repositories.len(), 8);
+    assert_eq!(world.github.repositories.len(), 9);
     assert!(world.github.repositories["escher-dbai/v3-escher-deployment"].tags.contains_key("v2.16.0"));
 }

@@ -1,5 +1,6 @@
 //! Stories of the pure state: nothing here sleeps.
 
+mod actions;
 mod app;
 mod credentials;
 mod definitions;
@@ -7,6 +8,7 @@ mod failures;
 mod github;
 mod rollback;
 mod rolling;
+mod runs;
 mod server;
 mod tasks;
 mod time;

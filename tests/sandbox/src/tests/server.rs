@@ -61,6 +61,7 @@ fn time_passes_at_the_worlds_own_pace_and_the_server_stops() {
     let still = sandbox.now();
     assert_eq!(sandbox.now(), still);
     let env = sandbox.env();
+    assert!(env.contains(&("ANTHROPIC_BASE_URL".to_owned(), format!("{}/anthropic", sandbox.url()))));
     assert!(env.contains(&("DEPLOY_CLUSTER".to_owned(), "escher-dev".to_owned())));
     assert!(env.contains(&("DEPLOY_BASE_URL".to_owned(), format!("{}/services/{{service}}", sandbox.url()))));
     let host = sandbox.url().trim_start_matches("http://").to_owned();
