@@ -15,12 +15,15 @@ commands:
   build     build, test and push the images of the plan
   deploy    as run, once the images are in the registry
   smoke     ask the running services for their health and version
+  e2e       hand over to the end-to-end suite and wait for it
+  release-notes
+            notes between two releases: a GitHub Release, and Slack
   rollback  put the images of an earlier release (tag; default: the one before) back, in reverse order
   verify    check every precondition of `run` and report all findings
   iam       print the trust policy and the least-privilege policy for the deploy role
 
 Tokens have no flags: set GITHUB_TOKEN and SLACK_BOT_TOKEN.
-exit codes: 0 done, 1 deployment failed, 2 usage, 3 refused, 4 superseded, 5 smoke test, 7 build failed or image missing,
+exit codes: 0 done, 1 deployment failed, 2 usage, 3 refused, 4 superseded, 5 smoke test, 6 E2E, 7 build failed or image missing,
 8 migration failed, 130 cancelled";
 
 fn flag(input: &Input) -> Arg {

@@ -1,37 +1,29 @@
 //! The story: the stages in order, and how a run ends. Nothing else.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+mod notes;
+mod others;
+mod release;
+mod speaking;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::clients::console::{Console, Masks};
 use crate::clients::http;
-use crate::clients::oidc;
-use crate::clients::slack::{Posted, Slack};
+use crate::clients::slack::Slack;
 use crate::config::{Command, Loaded, Request};
 use crate::domain::board::Board;
 use crate::domain::graph::Graph;
-use crate::domain::names::ServiceName;
 use crate::domain::outcome::{RunResult, Verdict, exit};
 use crate::domain::plan::Action;
 use crate::domain::tag::ReleaseTag;
 use crate::error::Error;
-use crate::report::iam::DeployRole;
 use crate::report::matrix::Matrix;
-use crate::report::slack::{Context, Message, of_board, of_error};
-use crate::report::table;
+use crate::report::slack::{of_board, of_error};
 use crate::stages::cancel::Cancel;
 use crate::stages::finish::{Ending, finish};
-use crate::stages::notify::{Notified, Notifier};
 use crate::stages::prepare::{self, Prepared};
-use crate::stages::progress::Progress;
-use crate::stages::{Clients, deploy, earlier, migrate, names, rollback, smoke_command, verify};
-
-/// Slack's last update may take so long; a cancelled run must end within five seconds.
-const LAST_WORDS: Duration = Duration::from_secs(15);
-const LAST_WORDS_CANCELLED: Duration = Duration::from_millis(2500);
+use crate::stages::{Clients, e2e, migrate};
 
 /// Runs what was asked for, reports it in every place, and returns the exit code.
 pub async fn run(loaded: Loaded, masks: &Masks, cancel: &Cancel) -> u8 {
@@ -44,7 +36,9 @@ pub async fn run(loaded: Loaded, masks: &Masks, cancel: &Cancel) -> u8 {
             return finish(&loaded.runner, &console, began.elapsed(), &ending);
         }
     };
-    let run = Run { request: &request, console, masks, cancel, began };
+    let slack = request.tokens.slack.as_ref().zip(http::client().ok());
+    let slack = slack.map(|(token, http)| Slack::new(http, request.runner.slack_url(), token));
+    let run = Run { request: &request, console, masks, cancel, began, slack };
     let ending = run.command().await;
     finish(&request.runner, &run.console, began.elapsed(), &ending)
 }
@@ -56,6 +50,8 @@ struct Run<'a> {
     masks: &'a Masks,
     cancel: &'a Cancel,
     began: Instant,
+    /// The workspace, where there is a token for it.
+    slack: Option<Slack>,
 }
 
 impl Run<'_> {
@@ -66,6 +62,8 @@ impl Run<'_> {
             (_, Command::Verify) => self.verify().await,
             (None, Command::Rollback) => return self.roll_back_one().await,
             (_, Command::Iam) => self.iam(),
+            (_, Command::E2e) => self.e2e().await,
+            (Some(tag), Command::ReleaseNotes) => self.release_notes(tag).await,
             (Some(tag), Command::Build) if applies => self.build(tag).await,
             (Some(tag), _) if applies => self.deploy(tag).await,
             (Some(tag), Command::Detect) => self.detect(tag).await,
@@ -93,11 +91,21 @@ impl Run<'_> {
         let (request, console) = (self.request, &self.console);
         let waits = request.command != Command::Build;
         let mut prepared = self.until_cancelled(prepare::prepare(request, tag, waits, console, self.masks)).await?;
+        if self.suite().is_some() && !prepared.plan.has_passed() {
+            let github = e2e::github(request, &prepared.clients.http, &prepared.clients.github, self.masks);
+            let doubt = self.until_cancelled(async { Ok(e2e::doubt(request, &github).await) }).await?;
+            if let Some((suite, why)) = doubt {
+                console.line(&format!(
+                    "warning: the E2E suite {suite} will not start: {why}; mend it while the release goes on, or set skip-e2e"
+                ));
+            }
+        }
         // Those who watch see what is being built, and what will follow.
         if let Some(board) = board {
-            board.send_replace(Board::new(&prepared.plan, &self.graph(), &self.runbooks()));
+            board.send_replace(Board::new(&prepared.plan, &self.graph(), &self.links()).with_suite(self.suite()));
         }
-        prepare::provide(request, tag, &mut prepared, console, self.masks, self.cancel).await?;
+        let providing = prepare::Providing { request, console, masks: self.masks, cancel: self.cancel, board, began: self.began };
+        providing.provide(tag, &mut prepared).await?;
         Ok(prepared)
     }
 
@@ -123,7 +131,7 @@ impl Run<'_> {
         match self.until_cancelled(prepare::prepare(request, tag, false, console, self.masks)).await {
             Err(error) => Ending { error: Some(error), ..Ending::default() },
             Ok(prepared) => {
-                let board = Board::new(&prepared.plan, &self.request.graph, &self.runbooks());
+                let board = Board::new(&prepared.plan, &self.request.graph, &self.links());
                 let result = if prepared.plan.changes().next().is_some() { RunResult::Success } else { RunResult::Unchanged };
                 Ending {
                     verdict: Some(Verdict { result, exit_code: exit::SUCCESS }),
@@ -164,7 +172,7 @@ impl Run<'_> {
                 });
                 Ending {
                     verdict: Some(Verdict { result, exit_code: exit::SUCCESS }),
-                    planned: Some(Board::new(&prepared.plan, &self.request.graph, &self.runbooks())),
+                    planned: Some(Board::new(&prepared.plan, &self.request.graph, &self.links())),
                     has_provided: true,
                     plan: Some(prepared.plan),
                     warnings: prepared.warnings,
@@ -179,157 +187,11 @@ impl Run<'_> {
         ending
     }
 
-    /// The release's message, for the last time in this job.
-    async fn tell(&self, notifier: Option<Notifier>, last: Message, ending: &mut Ending) {
-        ending.notified = match notifier {
-            Some(notifier) if self.cancel.is_cancelled() => notifier.finish(last, LAST_WORDS_CANCELLED).await,
-            Some(notifier) => notifier.finish(last, LAST_WORDS).await,
-            None => Notified::default(),
-        };
-        ending.warnings.extend(ending.notified.warning.clone());
-    }
-
-    /// Success is marked on the images, where everything that could fail was asked for.
-    async fn mark_passed(&self, prepared: &mut Prepared, verdict: &Verdict) {
-        let is_whole = verdict.exit_code == exit::SUCCESS && !self.request.skip_smoke && self.request.command != Command::Rollback;
-        if is_whole && !self.cancel.is_cancelled() {
-            let marked =
-                self.until_cancelled(async { Ok(names::mark_passed(self.request, &prepared.clients, &prepared.plan).await) }).await;
-            prepared.warnings.extend(marked.unwrap_or_default());
-        }
-    }
-
-    async fn deploy(&self, tag: &ReleaseTag) -> Ending {
-        let (board, watched) = watch::channel(Board::default());
-        let (notifier, context) = (self.notifier(watched.clone()), self.slack_context());
-        let mut ending = match self.provide_and_migrate(tag, &board).await {
-            Err(error) => Ending { error: Some(error), ..Ending::default() },
-            Ok(mut prepared) => {
-                board.send_replace(Board::new(&prepared.plan, &self.graph(), &self.runbooks()));
-                let progress = Progress::start(self.console.clone(), watched, self.began);
-                // A release that is being taken back is not taken forward again when that fails.
-                let rolls_back = self.request.rolls_back && self.request.command != Command::Rollback;
-                let job = deploy::Job {
-                    request: self.request,
-                    clients: &prepared.clients,
-                    plan: &prepared.plan,
-                    board: &board,
-                    began: self.began,
-                    cancel: self.cancel,
-                    smokes: !self.request.skip_smoke,
-                    stops_on_failure: rolls_back,
-                };
-                deploy::deploy(job).await;
-                progress.finish().await;
-                if rolls_back && board.borrow().first_failure().is_some() {
-                    rollback::roll_back(job, &self.console).await;
-                }
-                let board = board.borrow().clone();
-                let verdict = board.verdict();
-                self.mark_passed(&mut prepared, &verdict).await;
-                Ending {
-                    verdict: Some(verdict),
-                    plan: Some(prepared.plan),
-                    board: Some(board),
-                    warnings: prepared.warnings,
-                    ..Ending::default()
-                }
-            }
-        };
-        let last = match (&ending.error, &ending.board, &ending.verdict) {
-            (Some(error), ..) => of_error(&context, error),
-            (None, Some(board), verdict) => of_board(&context, board, verdict.as_ref(), self.began.elapsed()),
-            _ => of_board(&context, &Board::default(), None, self.began.elapsed()),
-        };
-        self.tell(notifier, last, &mut ending).await;
-        ending
-    }
-
-    /// `rollback` without a tag: to the release before the one that runs.
-    async fn roll_back_one(&self) -> Ending {
-        let work = async { earlier::release_before(self.request, &self.connect().await?).await };
-        match self.until_cancelled(work).await {
-            Err(error) => Ending { error: Some(error), environment: Some(self.request.environment.name.clone()), ..Ending::default() },
-            Ok(tag) => {
-                self.console.line(&format!("the release before the one that runs is {tag}"));
-                let request = Request { tag: Some(tag), ..self.request.clone() };
-                Box::pin(Run { request: &request, console: self.console.clone(), ..*self }.command()).await
-            }
-        }
-    }
-
-    /// Every precondition of `run`, all findings in one go.
-    async fn verify(&self) -> Ending {
-        let work = async { verify::verify(self.request, &self.connect().await?).await };
-        match self.until_cancelled(work).await {
-            Err(error) => Ending { error: Some(error), ..Ending::default() },
-            Ok(warnings) => {
-                self.console.line("every precondition holds");
-                let verdict = Verdict { result: RunResult::Success, exit_code: exit::SUCCESS };
-                Ending { verdict: Some(verdict), planned: Some(Board::default()), warnings, ..Ending::default() }
-            }
-        }
-    }
-
-    async fn smoke(&self) -> Ending {
-        let work = async {
-            let clients = self.connect().await?;
-            smoke_command::smoke_all(self.request, &clients, self.began).await
-        };
-        match self.until_cancelled(work).await {
-            Err(error) => Ending { error: Some(error), ..Ending::default() },
-            Ok(board) => {
-                board.rows().iter().for_each(|row| self.console.line(&table::log_line(row, self.began.elapsed())));
-                Ending { verdict: Some(board.verdict()), board: Some(board), ..Ending::default() }
-            }
-        }
-    }
-
     /// The order of this run: a rollback goes the other way.
     fn graph(&self) -> Graph {
         match self.request.command {
             Command::Rollback => self.request.graph.reversed(&self.request.scope.included),
             _ => self.request.graph.clone(),
         }
-    }
-
-    /// Contacts nobody: everything stands in the configuration.
-    fn iam(&self) -> Ending {
-        let (request, scope) = (self.request, &self.request.scope);
-        let mut watched: BTreeSet<&ServiceName> = scope.included.iter().chain(&scope.skipped).collect();
-        let needs: Vec<BTreeSet<ServiceName>> = scope.included.iter().map(|name| request.graph.all_needs(name)).collect();
-        watched.extend(needs.iter().flatten());
-        let role = DeployRole {
-            environment: &request.environment,
-            services: scope.included.iter().filter_map(|name| request.services.get(name)).collect(),
-            watched: watched.into_iter().filter_map(|name| request.services.get(name)).collect(),
-            audience: oidc::AUDIENCE,
-        };
-        self.console.line(&role.text());
-        Ending { verdict: Some(Verdict { result: RunResult::Success, exit_code: exit::SUCCESS }), ..Ending::default() }
-    }
-
-    fn runbooks(&self) -> BTreeMap<ServiceName, String> {
-        self.request.services.values().filter_map(|service| Some((service.name.clone(), service.runbook.clone()?))).collect()
-    }
-
-    fn slack_context(&self) -> Context {
-        Context {
-            environment: self.request.environment.name.clone(),
-            tag: self.request.tag_text(),
-            actor: self.request.runner.actor().to_owned(),
-            run_url: self.request.runner.run_url(),
-        }
-    }
-
-    fn notifier(&self, board: watch::Receiver<Board>) -> Option<Notifier> {
-        let Some(token) = &self.request.tokens.slack else {
-            self.console.line("Slack: no bot token was given, so nothing is posted (input `slack-bot-token`)");
-            return None;
-        };
-        let slack = Slack::new(http::client().ok()?, self.request.runner.slack_url(), token);
-        let earlier = self.request.slack_message.as_ref();
-        let earlier = earlier.map(|message| Posted { channel: message.channel.clone(), ts: message.ts.clone() });
-        Some(Notifier::start(slack, &self.request.environment.slack_channel, self.slack_context(), board, self.began, earlier, self.masks))
     }
 }

@@ -49,7 +49,7 @@ async fn git(folder: &Path, hidden: &[String], words: &[&str]) -> Option<Vec<Str
         .chain(words)
         .map(OsString::from)
         .collect();
-    let program = Program { name: "git", arguments, hidden: hidden.to_vec(), folder: Some(folder.to_owned()), ..Program::default() };
+    let program = Program { name: "git".into(), arguments, hidden: hidden.to_vec(), folder: Some(folder.to_owned()), ..Program::default() };
     let (_sender, stop) = watch::channel(false);
     match process::run(&program, &stop, |_| {}).await {
         Ok(Ended { code: Some(0), tail, .. }) => Some(tail),

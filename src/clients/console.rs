@@ -38,6 +38,13 @@ impl Masks {
             return;
         }
         secrets.push(secret.to_owned());
+        // The summary escapes before it is written.
+        let escaped = crate::report::summary::escape(secret);
+        if escaped != secret {
+            secrets.push(escaped);
+        }
+        // One that begins another must not leave the other's end behind.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         if self.announces {
             add_mask(secret).iter().for_each(|command| raw(command));
         }

@@ -117,7 +117,7 @@ impl Docker {
     pub async fn check(hidden: &[String]) -> Result<(), BuildError> {
         let (_sender, stop) = watch::channel(false);
         let arguments = ["buildx", "version"].map(OsString::from).to_vec();
-        let program = Program { name: "docker", arguments, hidden: hidden.to_vec(), ..Program::default() };
+        let program = Program { name: "docker".into(), arguments, hidden: hidden.to_vec(), ..Program::default() };
         match process::run(&program, &stop, |_| {}).await {
             Ok(Ended { code: Some(0), .. }) => Ok(()),
             Ok(ended) => Err(BuildError::NoDocker(ended.tail.into_iter().find(|line| !line.is_empty()).unwrap_or_default())),
@@ -153,7 +153,7 @@ impl Docker {
             set.push((GIT_TOKEN, token.into()));
         }
         let arguments = arguments(build, &metadata);
-        let program = Program { name: "docker", arguments, set, hidden: self.hidden.clone(), folder: None };
+        let program = Program { name: "docker".into(), arguments, set, hidden: self.hidden.clone(), folder: None };
         let ended = process::run(&program, stop, show).await.map_err(|error| BuildError::NoDocker(error.to_string()))?;
         match ended {
             Ended { was_stopped: true, .. } => Err(BuildError::Stopped),

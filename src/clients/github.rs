@@ -1,4 +1,5 @@
-//! GitHub's REST API, through octocrab on the one HTTP client: commits, comparisons, and the tokens of a GitHub App.
+//! GitHub's REST API, through octocrab on the one HTTP client: who asks, and how a request is sent. What is asked stands in
+//! `github_commits`, `github_actions` and `github_releases`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -6,20 +7,23 @@ use std::time::Duration;
 
 use octocrab::models::{AppId, InstallationId};
 use octocrab::{Octocrab, OctocrabBuilder};
-use reqwest::header::{ACCEPT, HeaderName, HeaderValue};
+use reqwest::Method;
+use reqwest::header::{ACCEPT, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, RETRY_AFTER};
 use secrecy::ExposeSecret;
-use serde::Deserialize;
 use serde_json::Value;
+use tokio::time::Instant;
 
+use super::clock;
 use super::console::Masks;
-use crate::domain::change::{Ancestry, Comparison, MOST_FILES};
-use crate::domain::names::Revision;
-use crate::domain::older::{Pair, is_commit};
 
 const TRIES: u32 = 3;
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// All waits of one request that GitHub asks for, because too many were sent.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// A token that is handed to a build is good for at least so long: clones come early in a build.
 const GOOD_FOR: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
+/// The form in which GitHub answers (<https://docs.github.com/en/rest/about-the-rest-api/api-versions>).
+pub(super) const VERSION: &str = "2022-11-28";
 
 /// The API.
 #[derive(Clone)]
@@ -42,9 +46,17 @@ enum Token {
 /// Why GitHub gave no useful answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GitHubError {
-    /// Another status than 200.
-    #[error("GitHub answered {0}{advice}", advice = advice(.0))]
-    Status(u16),
+    /// Another status than one of success.
+    #[error("GitHub answered {code}{words}{advice}", words = words(.message), advice = advice(.code))]
+    Status {
+        /// The HTTP status.
+        code: u16,
+        /// GitHub's own words, where it has some.
+        message: String,
+    },
+    /// Too many requests, and the wait is longer than anybody's patience.
+    #[error("GitHub's rate limit is reached; it ends in {0} s")]
+    RateLimit(u64),
     /// No answer.
     #[error("GitHub did not answer: {0}")]
     Unreachable(String),
@@ -52,11 +64,15 @@ pub enum GitHubError {
     #[error("GitHub's answer can't be read")]
     Odd,
     /// A token with characters that no header takes.
-    #[error("`github-token` holds a line break or another character that no token has")]
+    #[error("the GitHub token holds a line break or another character that no token has")]
     Token,
     /// The App's key is no RSA key.
     #[error("its private key can't be read: {0}")]
     Key(String),
+}
+
+fn words(message: &str) -> String {
+    if message.is_empty() { String::new() } else { format!(" ({})", crate::report::text::one_line(message, 200)) }
 }
 
 fn advice(status: &u16) -> &'static str {
@@ -73,52 +89,55 @@ fn advice(status: &u16) -> &'static str {
 }
 
 impl GitHubError {
-    /// The same request may go well a moment later.
-    fn is_passing(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Status(500..))
+    /// The HTTP status, where there was an answer.
+    pub fn code(&self) -> Option<u16> {
+        if let Self::Status { code, .. } = self { Some(*code) } else { None }
+    }
+
+    /// The same request may go well a moment later. A write may have been carried out all the same.
+    pub fn is_passing(&self) -> bool {
+        let is_limit = |message: &str| message.to_lowercase().contains("rate limit");
+        match self {
+            Self::Unreachable(_) | Self::RateLimit(_) | Self::Status { code: 429 | 500.., .. } => true,
+            Self::Status { code: 403, message } => is_limit(message),
+            _ => false,
+        }
     }
 }
 
-/// A commit, as far as it is needed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Commit {
-    /// Its id.
-    pub id: Revision,
-    /// Its tree.
-    pub tree: String,
+/// One request.
+#[derive(Clone, Debug)]
+pub(super) struct Ask<'a> {
+    pub(super) method: Method,
+    pub(super) route: &'a str,
+    pub(super) body: Option<&'a Value>,
+    pub(super) version: &'static str,
+    /// Only what is newer than this is wanted.
+    pub(super) etag: Option<&'a str>,
 }
 
-#[derive(Deserialize)]
-struct CommitAnswer {
-    sha: String,
-    commit: CommitBody,
+impl<'a> Ask<'a> {
+    pub(super) fn get(route: &'a str) -> Self {
+        Self { method: Method::GET, route, body: None, version: VERSION, etag: None }
+    }
+
+    pub(super) fn write(method: Method, route: &'a str, body: &'a Value) -> Self {
+        Self { method, route, body: Some(body), version: VERSION, etag: None }
+    }
+
+    /// Asked twice, it does nothing twice.
+    fn is_read(&self) -> bool {
+        self.method == Method::GET
+    }
 }
 
-#[derive(Deserialize)]
-struct CommitBody {
-    tree: Tree,
-}
-
-#[derive(Deserialize)]
-struct Tree {
-    sha: String,
-}
-
-#[derive(Deserialize)]
-struct CompareAnswer {
-    status: String,
-    #[serde(default)]
-    behind_by: u64,
-    #[serde(default)]
-    total_commits: u64,
-    #[serde(default)]
-    files: Option<Vec<File>>,
-}
-
-#[derive(Deserialize)]
-struct File {
-    filename: String,
-    previous_filename: Option<String>,
+/// One answer.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    /// Null where there was none.
+    pub(super) body: Value,
+    pub(super) etag: Option<String>,
 }
 
 impl GitHub {
@@ -142,7 +161,7 @@ impl GitHub {
         let (id, key) = app;
         let as_app = build(http, url, |builder| builder.app_from_rsa_pem(AppId(id), key.trim()))?;
         let installed = match installation(&as_app, &format!("/orgs/{owner}/installation")).await {
-            Err(GitHubError::Status(404)) => installation(&as_app, &format!("/users/{owner}/installation")).await,
+            Err(GitHubError::Status { code: 404, .. }) => installation(&as_app, &format!("/users/{owner}/installation")).await,
             other => other,
         }?;
         let crab = as_app.installation(installed).map_err(|error| read(&error))?;
@@ -185,66 +204,85 @@ impl GitHub {
         }
     }
 
-    /// The commit of a tag, a branch (`tags/v1.2.3`, `heads/main`) or an id, in a repository `owner/name`; none where the
-    /// repository has no such one.
-    ///
-    /// # Errors
-    /// `GitHubError`, after three tries at what passes.
-    pub async fn commit(&self, repository: &str, reference: &str) -> Result<Option<Commit>, GitHubError> {
-        // The changed files are of no interest here: one a page keeps the answer small.
-        let route = format!("/repos/{repository}/commits/{}?per_page=1", encoded(reference));
-        match self.get(&route).await {
-            Ok(answer) => {
-                let answer: CommitAnswer = serde_json::from_value(answer).map_err(|_| GitHubError::Odd)?;
-                let id = Revision::new(answer.sha);
-                if is_commit(&id) { Ok(Some(Commit { id, tree: answer.commit.tree.sha })) } else { Err(GitHubError::Odd) }
-            }
-            // "No commit found for SHA", and a repository without any commit.
-            Err(GitHubError::Status(409 | 422)) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// How two commits lie to each other. The first page holds the changed files, three hundred at most.
-    ///
-    /// # Errors
-    /// `GitHubError`, after three tries at what passes.
-    pub async fn compare(&self, pair: &Pair) -> Result<Comparison, GitHubError> {
-        self.between(&pair.repository, pair.base.as_str(), &pair.head).await
-    }
-
-    /// The same for a branch: `Behind` and `Identical` mean that the commit is on it.
-    ///
-    /// # Errors
-    /// `GitHubError`, after three tries at what passes.
-    pub async fn on_branch(&self, repository: &str, branch: &str, commit: &Revision) -> Result<bool, GitHubError> {
-        let ancestry = self.between(repository, branch, commit).await?.ancestry;
-        Ok(matches!(ancestry, Ancestry::Behind | Ancestry::Identical))
-    }
-
-    async fn between(&self, repository: &str, base: &str, head: &Revision) -> Result<Comparison, GitHubError> {
-        let answer = self.get(&format!("/repos/{repository}/compare/{}...{head}?per_page=1&page=1", encoded(base))).await?;
-        let answer: CompareAnswer = serde_json::from_value(answer).map_err(|_| GitHubError::Odd)?;
-        let ancestry = Ancestry::parse(&answer.status).ok_or(GitHubError::Odd)?;
-        let files = answer.files.filter(|files| files.len() < MOST_FILES);
-        // A file that was moved away counts where it was, too.
-        let names = |file: File| [Some(file.filename), file.previous_filename].into_iter().flatten();
-        let commits = if ancestry == Ancestry::Behind { answer.behind_by } else { answer.total_commits };
-        Ok(Comparison { ancestry, commits, files: files.map(|files| files.into_iter().flat_map(names).collect()) })
-    }
-
-    async fn get(&self, route: &str) -> Result<Value, GitHubError> {
+    /// Reads, once in a run.
+    pub(super) async fn get(&self, route: &str) -> Result<Value, GitHubError> {
         if let Some(known) = self.known.lock().ok().and_then(|known| known.get(route).cloned()) {
             return Ok(known);
         }
-        // Renewed here, so that it is masked before it is used.
-        self.token().await?;
-        let answer = tried(|| async { self.crab.get::<Value, _, ()>(route, None).await.map_err(|error| read(&error)) }).await?;
-        if let Ok(mut known) = self.known.lock() {
+        let answer = self.send(&Ask::get(route)).await?.body;
+        if let Some(mut known) = self.known.lock().ok().filter(|_| !answer.is_null()) {
             known.insert(route.to_owned(), answer.clone());
         }
         Ok(answer)
     }
+
+    /// Sends a request. A read is tried again where that may help; a write never, unless GitHub refused it for its rate limit:
+    /// only the asker knows how to find out whether a write has arrived.
+    pub(super) async fn send(&self, ask: &Ask<'_>) -> Result<Answer, GitHubError> {
+        // Renewed here, so that it is masked before it is used.
+        self.token().await?;
+        let began = Instant::now();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let late = || Err((GitHubError::Unreachable("timed out".to_owned()), None));
+            let (error, told) = match tokio::time::timeout(TIMEOUT, self.attempt(ask)).await.unwrap_or_else(|_| late()) {
+                Ok(answer) => return Ok(answer),
+                Err(failed) => failed,
+            };
+            let wait = match told {
+                Some(wait) if began.elapsed() + wait > PATIENCE => return Err(GitHubError::RateLimit(wait.as_secs())),
+                Some(wait) => wait,
+                None if ask.is_read() && error.is_passing() && tries < TRIES => pause(tries),
+                None => return Err(error),
+            };
+            tracing::debug!(%error, tries, "asking GitHub again");
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// The answer, or the error and how long GitHub wants us to wait.
+    async fn attempt(&self, ask: &Ask<'_>) -> Result<Answer, (GitHubError, Option<Duration>)> {
+        let plain = |error: octocrab::Error| (read(&error), None);
+        let mut request = http::Request::builder().method(ask.method.clone()).uri(ask.route).header("x-github-api-version", ask.version);
+        if let Some(etag) = ask.etag {
+            request = request.header(IF_NONE_MATCH, etag);
+        }
+        let request = self.crab.build_request(request, ask.body).map_err(plain)?;
+        let response = self.crab.execute(request).await.map_err(plain)?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = self.crab.body_to_string(response).await.map_err(plain)?;
+        let body: Value = serde_json::from_str(&text).unwrap_or_default();
+        if status < 300 || status == 304 {
+            let etag = headers.get(ETAG).and_then(|value| Some(value.to_str().ok()?.to_owned()));
+            return Ok(Answer { status, body, etag });
+        }
+        let wait = if matches!(status, 403 | 429) { limited(&headers) } else { None };
+        Err((GitHubError::Status { code: status, message: said(&body) }, wait))
+    }
+}
+
+/// GitHub's words, with the first of its details.
+fn said(body: &Value) -> String {
+    let message = body["message"].as_str().unwrap_or_default();
+    let detail = &body["errors"][0];
+    match detail["message"].as_str().or(detail["code"].as_str()).or(detail.as_str()) {
+        Some(detail) if detail != message => format!("{message}: {detail}"),
+        _ => message.to_owned(),
+    }
+}
+
+/// How long to wait, where too many requests were sent: `retry-after`, then `x-ratelimit-reset`
+/// (<https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>).
+fn limited(headers: &HeaderMap) -> Option<Duration> {
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
+    let reset =
+        || Some(number("x-ratelimit-reset")?.saturating_sub(clock::unix_seconds())).filter(|_| number("x-ratelimit-remaining") == Some(0));
+    number(RETRY_AFTER.as_str()).or_else(reset).map(|seconds| Duration::from_secs(seconds.max(1)))
+}
+
+fn pause(tries: u32) -> Duration {
+    Duration::from_millis((200 << tries) + fastrand::u64(..200))
 }
 
 async fn installation(app: &Octocrab, route: &str) -> Result<InstallationId, GitHubError> {
@@ -253,7 +291,7 @@ async fn installation(app: &Octocrab, route: &str) -> Result<InstallationId, Git
 }
 
 /// A branch's or tag's name as part of an address; its slashes stay.
-fn encoded(name: &str) -> String {
+pub(super) fn encoded(name: &str) -> String {
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
     name.bytes().map(|byte| if safe(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
@@ -262,10 +300,7 @@ type Builder = OctocrabBuilder<octocrab::NoSvc, octocrab::DefaultOctocrabBuilder
 
 fn build(http: &reqwest::Client, url: &str, with: impl FnOnce(Builder) -> octocrab::Result<Builder>) -> Result<Octocrab, GitHubError> {
     let builder = Octocrab::builder().base_uri(url).map_err(|error| read(&error))?;
-    // Without them GitHub answers in whatever form is current (<https://docs.github.com/en/rest/about-the-rest-api/api-versions>).
-    let builder = builder
-        .add_header(ACCEPT, "application/vnd.github+json".to_owned())
-        .add_header(HeaderName::from_static("x-github-api-version"), "2022-11-28".to_owned());
+    let builder = builder.add_header(ACCEPT, "application/vnd.github+json".to_owned());
     with(builder).and_then(|builder| builder.build_with_reqwest(http.clone())).map_err(|error| read(&error))
 }
 
@@ -280,13 +315,15 @@ async fn tried<T, F: Future<Output = Result<T, GitHubError>>>(attempt: impl Fn()
             result => return result,
         };
         tracing::debug!(%error, tries, "asking GitHub again");
-        tokio::time::sleep(Duration::from_millis((200 << tries) + fastrand::u64(..200))).await;
+        tokio::time::sleep(pause(tries)).await;
     }
 }
 
 fn read(error: &octocrab::Error) -> GitHubError {
     match error {
-        octocrab::Error::GitHub { source, .. } => GitHubError::Status(source.status_code.as_u16()),
+        octocrab::Error::GitHub { source, .. } => {
+            GitHubError::Status { code: source.status_code.as_u16(), message: source.message.clone() }
+        }
         octocrab::Error::JWT { source, .. } => GitHubError::Key(source.to_string()),
         octocrab::Error::Serde { .. } | octocrab::Error::Json { .. } => GitHubError::Odd,
         other => GitHubError::Unreachable(innermost(other)),

@@ -1,5 +1,6 @@
 //! The edge: one file for each outside party, each speaking domain types. The seam for tests is the HTTP endpoint.
 
+pub mod anthropic;
 pub mod aws;
 pub mod checkout;
 pub mod clock;
@@ -11,6 +12,9 @@ mod ecs_view;
 pub mod elb;
 pub mod endpoint;
 pub mod github;
+pub mod github_actions;
+pub mod github_commits;
+pub mod github_releases;
 pub mod http;
 pub mod logs;
 pub mod oidc;

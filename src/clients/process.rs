@@ -23,7 +23,7 @@ const GRACE: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug, Default)]
 pub struct Program {
     /// Its name, looked up in `PATH`.
-    pub name: &'static str,
+    pub name: OsString,
     /// Its arguments: anybody on the machine can read them, so they hold no secret.
     pub arguments: Vec<OsString>,
     /// Variables that are set for it.
@@ -52,7 +52,7 @@ pub struct Ended {
 /// `io::Error` where it can't be started.
 pub async fn run(program: &Program, stop: &watch::Receiver<bool>, show: impl Fn(&str)) -> io::Result<Ended> {
     #[expect(clippy::disallowed_methods, reason = "programs are started here and nowhere else")]
-    let mut command = Command::new(program.name);
+    let mut command = Command::new(&program.name);
     command.args(&program.arguments);
     program.hidden.iter().for_each(|name| {
         command.env_remove(name);
@@ -88,10 +88,14 @@ pub async fn run(program: &Program, stop: &watch::Receiver<bool>, show: impl Fn(
             },
             status = child.wait() => {
                 let code = status?.code();
-                // What it has left in the background may hold the pipes for ever.
-                while let Ok(Some(line)) = timeout(Duration::from_millis(200), shown.recv()).await {
-                    note(line);
-                }
+                // What it has left in the background may hold the pipes for ever, and write into them for ever.
+                group.signal(Signal::KILL);
+                let rest = async {
+                    while let Ok(Some(line)) = timeout(Duration::from_millis(200), shown.recv()).await {
+                        note(line);
+                    }
+                };
+                let _ = timeout(GRACE, rest).await;
                 break code;
             }
             () = told(&mut stop), if !was_stopped => {
@@ -153,7 +157,7 @@ mod tests {
     use super::*;
 
     fn shell(script: &str) -> Program {
-        Program { name: "sh", arguments: ["-c", script].map(OsString::from).to_vec(), ..Program::default() }
+        Program { name: "sh".into(), arguments: ["-c", script].map(OsString::from).to_vec(), ..Program::default() }
     }
 
     #[tokio::test]
@@ -181,14 +185,19 @@ mod tests {
         sender.send_replace(true);
         let ended = task.await.expect("no panic").expect("sh is there");
         assert!(ended.was_stopped && began.elapsed() < Duration::from_secs(10));
-        let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
-        assert!(stat.is_empty() || stat.contains(") Z"), "{stat}");
+        // It has its signal; the machine may take a moment to end it.
+        let stat = || std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        let is_gone = |stat: String| stat.is_empty() || stat.contains(") Z");
+        while !is_gone(stat()) && began.elapsed() < Duration::from_secs(20) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(is_gone(stat()), "{}", stat());
     }
 
     #[tokio::test]
     async fn a_program_that_is_not_there_is_an_error() {
         let (_sender, stop) = watch::channel(false);
-        let program = Program { name: "no-such-program", ..Program::default() };
+        let program = Program { name: "no-such-program".into(), ..Program::default() };
         assert!(run(&program, &stop, |_| {}).await.is_err());
     }
 }

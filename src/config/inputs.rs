@@ -38,7 +38,12 @@ const fn input(name: &'static str, kind: Kind, variable: Option<&'static str>, m
 
 /// Every input. `action.yml` maps each to `INPUT_<NAME>`; a test compares the two.
 pub const INPUTS: &[Input] = &[
-    input("command", Kind::Text, None, "what to do: run (default), plan, detect, build, deploy, smoke, rollback, verify or iam"),
+    input(
+        "command",
+        Kind::Text,
+        None,
+        "what to do: run (default), plan, detect, build, deploy, smoke, e2e, release-notes, rollback, verify or iam",
+    ),
     input("environment", Kind::Text, None, "dev, staging, prod, or any other file in environments/ (from the tag)"),
     input("tag", Kind::Text, None, "the release's tag (the tag that was pushed)"),
     input("services", Kind::List, None, "only these services; `all` for every one (those built from this repository)"),

@@ -4,6 +4,7 @@ mod dotenv;
 pub mod env;
 mod fields;
 pub mod inputs;
+mod later;
 pub mod problem;
 pub mod runner;
 mod services;
@@ -49,17 +50,31 @@ pub enum Command {
     Verify,
     /// Prints the policies of the deploy role.
     Iam,
+    /// Hands over to the end-to-end suite and waits.
+    E2e,
+    /// Notes between two releases.
+    ReleaseNotes,
 }
 
 impl Command {
     /// It finds its release by itself where no tag is given.
     fn may_lack_tag(self) -> bool {
-        matches!(self, Self::Smoke | Self::Rollback | Self::Verify | Self::Iam)
+        matches!(self, Self::Smoke | Self::Rollback | Self::Verify | Self::Iam | Self::E2e)
     }
 
     /// It asks GitHub which commits the release means.
     pub fn reads_sources(self) -> bool {
         matches!(self, Self::Run | Self::Plan | Self::Detect | Self::Build | Self::Deploy | Self::Verify)
+    }
+
+    /// It has something to ask GitHub.
+    pub fn asks_github(self) -> bool {
+        self.reads_sources() || matches!(self, Self::E2e | Self::ReleaseNotes)
+    }
+
+    /// It hands over to the suite, and tells people of the release.
+    pub fn goes_on_to_the_suite(self) -> bool {
+        matches!(self, Self::Run | Self::Deploy)
     }
 
     /// It may build what is missing.
@@ -79,6 +94,8 @@ pub const COMMANDS: &[(&str, Command)] = &[
     ("rollback", Command::Rollback),
     ("verify", Command::Verify),
     ("iam", Command::Iam),
+    ("e2e", Command::E2e),
+    ("release-notes", Command::ReleaseNotes),
 ];
 
 /// Tokens, to be masked before first use.
@@ -88,6 +105,8 @@ pub struct Tokens {
     pub slack: Option<String>,
     /// GitHub's, for reading.
     pub github: Option<String>,
+    /// GitHub's, for dispatching in the test repository.
+    pub e2e: Option<String>,
     /// Everything that must never be seen.
     pub all: Vec<String>,
     /// The variables of this process that hold such things: programs that are started don't get them.
@@ -132,6 +151,12 @@ pub struct Request {
     pub allow_older: bool,
     /// Don't ask for health and version.
     pub skip_smoke: bool,
+    /// Don't hand over to the suite.
+    pub skip_e2e: bool,
+    /// The release before, for its notes.
+    pub from_tag: Option<ReleaseTag>,
+    /// Slack ids by GitHub login, in lower case.
+    pub slack_users: BTreeMap<String, String>,
     /// Take the whole release back when a service fails.
     pub rolls_back: bool,
     /// An earlier job's message to carry on.
@@ -195,13 +220,19 @@ fn read(
     let force = inputs.boolean("force", problems);
     let skip_smoke = inputs.boolean("skip-smoke", problems);
     let allow_older = inputs.boolean("allow-older", problems);
-    let _ = inputs.boolean("skip-e2e", problems);
+    let skip_e2e = inputs.boolean("skip-e2e", problems);
+    let from_tag = from_tag(inputs, problems);
+    let slack_users = later::slack_users(&folder, problems);
     let (tag, name) = release?;
     let environment = settings::environment(&name, &folder, &settings, problems);
     let services: BTreeMap<ServiceName, Service> = read.services.iter().map(|(name, read)| (name.clone(), read.service.clone())).collect();
     let scope = if read.is_whole() { find_scope(command, inputs, runner, &environment, &services, problems) } else { Scope::default() };
     if settings.is_found {
-        let asks_nobody = skip_smoke || command == Some(Command::Iam);
+        let asks_nobody = skip_smoke || matches!(command, Some(Command::Iam | Command::E2e | Command::ReleaseNotes));
+        if command == Some(Command::E2e) && environment.suite.is_none() && !skip_e2e {
+            let message = "DEPLOY_E2E_SUITE is missing: set it there, or as a variable of the job, to the suite that is to run";
+            problems.push(Problem::at(&settings.path, 0, message));
+        }
         check_services(&read, &environment, &scope, asks_nobody, problems);
     }
     let message = inputs.text("slack-channel").zip(inputs.text("slack-ts"));
@@ -216,11 +247,15 @@ fn read(
         force,
         allow_older,
         skip_smoke,
+        skip_e2e,
+        from_tag,
+        slack_users,
         rolls_back: settings.get("DEPLOY_ON_FAILURE") != Some("hold"),
         slack_message: message.map(|(channel, ts)| SlackMessage { channel: channel.to_owned(), ts: ts.to_owned() }),
         tokens: Tokens {
             slack: inputs.text("slack-bot-token").map(str::to_owned),
             github: inputs.text("github-token").map(str::to_owned),
+            e2e: inputs.text("e2e-token").map(str::to_owned),
             all: secrets.to_vec(),
             variables: variables.iter().filter(|(name, value)| is_secret(name, value, secrets)).map(|(name, _)| name.clone()).collect(),
         },
@@ -270,6 +305,12 @@ fn release(inputs: &Inputs, runner: &Runner, may_lack_tag: bool, problems: &mut 
     }
 }
 
+/// The release before, where it is given.
+fn from_tag(inputs: &Inputs, problems: &mut Vec<Problem>) -> Option<ReleaseTag> {
+    let text = inputs.text("from-tag")?;
+    ReleaseTag::parse(text).map_err(|error| problems.push(Problem::input("from-tag", error.to_string()))).ok()
+}
+
 /// A name, not a path out of `environments/`.
 fn is_environment_name(name: &str) -> bool {
     !name.contains(['/', '\\', '.'])
@@ -285,7 +326,9 @@ fn find_scope(
 ) -> Scope {
     let (mut wanted, skip) = (inputs.list("services"), inputs.list("skip"));
     // A role is made on an administrator's machine, once for all services. Nothing is changed by asking for all.
-    if command == Some(Command::Iam) && wanted.is_empty() && runner.repository().is_none() {
+    let is_local = command == Some(Command::Iam) && runner.repository().is_none();
+    // The suite is about an environment, not about services.
+    if (is_local || command == Some(Command::E2e)) && wanted.is_empty() {
         wanted.push("all".to_owned());
     }
     let asked = Asked {

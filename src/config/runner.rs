@@ -19,6 +19,7 @@ pub struct Runner {
     github_run_attempt: Option<String>,
     github_server_url: Option<String>,
     github_actor: Option<String>,
+    github_triggering_actor: Option<String>,
     github_output: Option<PathBuf>,
     github_step_summary: Option<PathBuf>,
     github_action_path: Option<PathBuf>,
@@ -28,6 +29,7 @@ pub struct Runner {
     actions_id_token_request_token: Option<String>,
     github_api_url: Option<String>,
     slack_api_url: Option<String>,
+    anthropic_base_url: Option<String>,
     user: Option<String>,
     home: Option<PathBuf>,
     docker_config: Option<PathBuf>,
@@ -103,9 +105,9 @@ impl Runner {
         self.github_run_attempt.as_deref().unwrap_or("1")
     }
 
-    /// Who started it.
+    /// Who started this attempt.
     pub fn actor(&self) -> &str {
-        self.github_actor.as_deref().or(self.user.as_deref()).unwrap_or("someone")
+        self.github_triggering_actor.as_deref().or(self.github_actor.as_deref()).or(self.user.as_deref()).unwrap_or("someone")
     }
 
     /// The run's page.
@@ -144,6 +146,11 @@ impl Runner {
     /// GitHub's REST API.
     pub fn github_url(&self) -> &str {
         self.github_api_url.as_deref().map_or("https://api.github.com", |url| url.trim_end_matches('/'))
+    }
+
+    /// Anthropic's API.
+    pub fn anthropic_url(&self) -> &str {
+        self.anthropic_base_url.as_deref().map_or("https://api.anthropic.com", |url| url.trim_end_matches('/'))
     }
 
     /// Slack's Web API.

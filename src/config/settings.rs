@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::dotenv;
+use super::later;
 use super::problem::{Origin, Problem, did_you_mean};
 use super::value::{self, Shape};
 use crate::domain::credential;
@@ -84,6 +85,11 @@ pub(super) struct Settings {
 impl Settings {
     pub(super) fn get(&self, key: &str) -> Option<&str> {
         self.values.get(key).map(|value| value.text.as_str())
+    }
+
+    /// A value, and where it came from.
+    pub(super) fn sourced(&self, key: &str) -> Option<(&str, &Origin)> {
+        self.values.get(key).map(|value| (value.text.as_str(), &value.origin))
     }
 
     fn text(&self, key: &str) -> Option<String> {
@@ -199,6 +205,7 @@ fn require_passed(name: &str, settings: &Settings, environments: &[String], prob
 pub(super) fn environment(name: &str, folder: &Path, settings: &Settings, problems: &mut Vec<Problem>) -> Environment {
     let require_passed = require_passed(name, settings, &known(folder), problems);
     let github_app = github_app(settings, problems);
+    let suite = later::suite(settings, problems);
     let mut required = |key: &str| {
         let text = settings.text(key);
         if text.is_none() && settings.is_found {
@@ -229,6 +236,9 @@ pub(super) fn environment(name: &str, folder: &Path, settings: &Settings, proble
         build_cache: settings.text("DEPLOY_BUILD_CACHE"),
         require_passed,
         slack_channel: settings.text("DEPLOY_SLACK_CHANNEL").unwrap_or_default(),
+        suite,
+        e2e_channel: settings.text("DEPLOY_E2E_CHANNEL").unwrap_or_default(),
+        notes: later::notes(settings),
         values: settings.configuration.clone(),
     }
 }

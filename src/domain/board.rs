@@ -3,87 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::e2e::{Standing, State as SuiteState, Suite};
 use super::graph::Graph;
 use super::names::{DeploymentId, ServiceName};
 use super::outcome::{End, Failure, FailureKind, RunResult, RunsNow, Verdict, verdict};
-use super::plan::{Action, Plan, PlannedService, Side, Start};
-
-/// Where a service stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Not begun: waits for what it needs.
-    Waiting,
-    /// Its definition is registered and the update sent.
-    Starting,
-    /// ECS rolls it out.
-    Rolling {
-        /// Tasks of our deployment that run.
-        running: u32,
-        /// Tasks that the service wants.
-        desired: u32,
-    },
-    /// Healthy; its smoke test goes on.
-    Smoke,
-    /// Healthy and well; old tasks drain.
-    Draining,
-    /// On its way back, by ECS's decision or ours.
-    RollingBack,
-    /// Ended.
-    Done(End),
-}
-
-impl State {
-    /// What needs this service may start.
-    fn opens_the_way(&self) -> bool {
-        matches!(self, Self::Draining | Self::Done(End::Deployed | End::Unchanged | End::Skipped))
-    }
-
-    /// What needs this service never starts.
-    fn bars_the_way(&self) -> bool {
-        matches!(
-            self,
-            Self::RollingBack | Self::Done(End::Failed(_) | End::TakenBack | End::Blocked { .. } | End::NotBegun | End::LeftInFlight)
-        )
-    }
-
-    /// Begun and not ended.
-    pub fn is_in_flight(&self) -> bool {
-        matches!(self, Self::Starting | Self::Rolling { .. } | Self::Smoke | Self::Draining | Self::RollingBack)
-    }
-}
-
-/// A service's row. Times count from the start of the run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// Which.
-    pub name: ServiceName,
-    /// What was planned.
-    pub action: Action,
-    /// Why.
-    pub reason: String,
-    /// What ran.
-    pub from: Side,
-    /// What is to run.
-    pub to: Side,
-    /// Where it stands.
-    pub state: State,
-    /// When its update began.
-    pub started: Option<Duration>,
-    /// When it let others start.
-    pub opened: Option<Duration>,
-    /// When it ended.
-    pub ended: Option<Duration>,
-    /// Linked from failures.
-    pub runbook: Option<String>,
-    /// An earlier run of this release, which has only arrived in part, has deployed it: left alone is not as before.
-    pub is_half: bool,
-    /// It is in flight already, and only watched: it waits for nobody.
-    pub is_joined: bool,
-    /// It doesn't go back automatically: a migration can't be undone.
-    pub stays: bool,
-    /// Our deployment of it.
-    pub deployment: Option<DeploymentId>,
-}
+use super::plan::{Action, Plan, Start};
+use super::row::row;
+pub use super::row::{Build, Links, Row, State};
 
 /// All rows, in dependency order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -93,22 +19,68 @@ pub struct Board {
     first_failure: Option<FailureKind>,
     cancelled: bool,
     halted: bool,
+    suite: Option<Standing>,
     /// Failures of services that are on their way back.
     failed_before: BTreeMap<ServiceName, Failure>,
 }
 
 impl Board {
     /// The board before anything began.
-    pub fn new(plan: &Plan, graph: &Graph, runbooks: &BTreeMap<ServiceName, String>) -> Self {
+    pub fn new(plan: &Plan, graph: &Graph, links: &BTreeMap<ServiceName, Links>) -> Self {
         let rows = plan
             .services
             .iter()
             .map(|service| Row {
                 is_half: plan.is_arriving() && service.start == Start::Nothing && service.previous.is_some(),
-                ..row(service, runbooks.get(&service.name))
+                ..row(service, links.get(&service.name))
             })
             .collect();
-        Self { rows, graph: graph.clone(), first_failure: None, cancelled: false, halted: false, failed_before: BTreeMap::new() }
+        Self { rows, graph: graph.clone(), ..Self::default() }
+    }
+
+    /// The same with a suite behind it.
+    pub fn with_suite(self, suite: Option<&Suite>) -> Self {
+        Self { suite: suite.map(Standing::due), ..self }
+    }
+
+    /// The same with a suite that stands somewhere.
+    #[cfg(test)]
+    pub(crate) fn with_standing(self, suite: Option<Standing>) -> Self {
+        Self { suite, ..self }
+    }
+
+    /// The suite.
+    pub fn suite(&self) -> Option<&Standing> {
+        self.suite.as_ref()
+    }
+
+    /// Moves the suite.
+    pub fn advance_suite(&mut self, state: SuiteState, now: Duration) {
+        let Some(suite) = &mut self.suite else { return };
+        match &state {
+            SuiteState::Failed(_) => {
+                self.first_failure.get_or_insert(FailureKind::E2e);
+            }
+            SuiteState::Cancelled => self.cancelled = true,
+            _ => {}
+        }
+        let goes = matches!(state, SuiteState::Goes(_));
+        suite.started = suite.started.or(goes.then_some(now));
+        suite.ended = (!goes && suite.started.is_some()).then_some(now);
+        suite.state = state;
+    }
+
+    /// Remembers the page of the suite's run.
+    pub fn note_suite(&mut self, url: &str) {
+        if let Some(suite) = &mut self.suite {
+            suite.url = Some(url.to_owned());
+        }
+    }
+
+    /// A board for what is only shown.
+    #[cfg(test)]
+    pub(crate) fn of_rows(rows: Vec<Row>) -> Self {
+        Self { rows, ..Self::default() }
     }
 
     /// The rows.
@@ -151,6 +123,22 @@ impl Board {
             row.state = state;
         }
         self.block(now);
+    }
+
+    /// A service's image is being built, or is there.
+    pub fn note_build(&mut self, name: &ServiceName, has_ended: bool, now: Duration) {
+        for row in self.rows.iter_mut().filter(|row| row.name == *name) {
+            row.build.started.get_or_insert(now);
+            row.build.ended = has_ended.then_some(now);
+        }
+    }
+
+    /// Remembers the builds of the board before: the plan was made again with their images.
+    pub fn with_builds_of(mut self, before: &Self) -> Self {
+        for row in &mut self.rows {
+            row.build = before.row(&row.name).map(|row| row.build).unwrap_or_default();
+        }
+        self
     }
 
     /// Begins nothing more, because the release goes back: what waits is not begun.
@@ -267,31 +255,6 @@ impl Board {
             self.graph.critical_path(|name| span(name, |row| row.opened).unwrap_or(0.0), |name| span(name, |row| row.ended).unwrap_or(0.0));
         let path = path.into_iter().filter(|name| self.row(name).is_some_and(|row| row.started.is_some())).collect();
         (path, Duration::from_secs_f64(seconds))
-    }
-}
-
-fn row(service: &PlannedService, runbook: Option<&String>) -> Row {
-    let state = match (service.action, &service.start) {
-        (Action::Skip, _) => State::Done(End::Skipped),
-        (_, Start::Nothing) if service.is_unproven => State::Smoke,
-        (_, Start::Nothing) => State::Done(End::Unchanged),
-        _ => State::Waiting,
-    };
-    Row {
-        name: service.name.clone(),
-        action: service.action,
-        reason: service.reason.clone(),
-        from: service.from.clone(),
-        to: service.to.clone(),
-        state,
-        started: None,
-        opened: None,
-        ended: None,
-        runbook: runbook.cloned(),
-        is_half: false,
-        is_joined: matches!(service.start, Start::Join(_)),
-        stays: service.stays,
-        deployment: None,
     }
 }
 

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::plan::Side;
 
 fn board(edges: &[(&str, &[&str])]) -> Board {
     let needs: BTreeMap<ServiceName, Vec<ServiceName>> =
@@ -11,23 +12,8 @@ fn board(edges: &[(&str, &[&str])]) -> Board {
 }
 
 fn from(graph: Graph) -> Board {
-    let rows = graph.order().iter().map(|name| Row {
-        name: name.clone(),
-        action: Action::Promote,
-        reason: String::new(),
-        from: Side::default(),
-        to: Side::default(),
-        state: State::Waiting,
-        started: None,
-        opened: None,
-        ended: None,
-        runbook: None,
-        is_half: false,
-        is_joined: false,
-        stays: false,
-        deployment: None,
-    });
-    Board { rows: rows.collect(), graph, first_failure: None, cancelled: false, halted: false, failed_before: BTreeMap::new() }
+    let rows = graph.order().iter().map(|name| Row::new(name.clone(), Action::Promote, Side::default(), Side::default()));
+    Board { rows: rows.collect(), graph, ..Board::default() }
 }
 
 fn names(board: &Board) -> Vec<String> {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::e2e::Suite;
+
 /// Where and how a release is deployed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Environment {
@@ -44,8 +46,27 @@ pub struct Environment {
     pub build_cache: Option<String>,
     /// An environment that an image must have passed; then nothing is built.
     pub require_passed: Option<String>,
+    /// The suite that must pass after a deployment; none where there is none.
+    pub suite: Option<Suite>,
+    /// Where its results appear.
+    pub e2e_channel: String,
+    /// How a release is told to people.
+    pub notes: NotesSettings,
     /// Non-secret configuration for services.
     pub values: BTreeMap<String, String>,
+}
+
+/// How release notes are made and where they go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NotesSettings {
+    /// A deployment publishes them.
+    pub is_published: bool,
+    /// The Secrets Manager name of the Anthropic key; without one the notes are plain.
+    pub secret: Option<String>,
+    /// Models, tried in order.
+    pub models: Vec<String>,
+    /// Where they appear.
+    pub channel: String,
 }
 
 impl Environment {

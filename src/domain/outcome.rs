@@ -18,6 +18,8 @@ pub mod exit {
     pub const SUPERSEDED: u8 = 4;
     /// A smoke test failed.
     pub const SMOKE: u8 = 5;
+    /// The end-to-end suite failed.
+    pub const E2E: u8 = 6;
     /// An image is missing, or its build failed.
     pub const IMAGE: u8 = 7;
     /// A migration failed.
@@ -79,6 +81,8 @@ pub enum FailureKind {
     TimedOut,
     /// It runs, but doesn't answer as it should.
     Smoke,
+    /// Every service runs and is well, but the end-to-end suite does not pass.
+    E2e,
     /// ECS refused the update itself, or the service is gone.
     Update,
     /// The role may not update it.
@@ -95,6 +99,7 @@ impl FailureKind {
         match self {
             Self::Superseded { .. } => exit::SUPERSEDED,
             Self::Smoke => exit::SMOKE,
+            Self::E2e => exit::E2E,
             Self::Denied => exit::REFUSED,
             Self::RolledBack | Self::Failed | Self::CrashLoop | Self::TimedOut | Self::Update | Self::NotTakenBack | Self::Unwatched => {
                 exit::DEPLOYMENT
@@ -245,6 +250,13 @@ mod tests {
         assert_eq!(of(&[failed(FailureKind::TimedOut, RunsNow::Mixed)], false), (RunResult::Failed, 1));
         assert_eq!(of(&[failed(FailureKind::Superseded { by: None }, RunsNow::Others)], false), (RunResult::Superseded, 4));
         assert_eq!(of(&[failed(FailureKind::Smoke, RunsNow::New)], false), (RunResult::Failed, 5));
+        let suite = |ends: &[End]| {
+            let verdict = verdict(ends, Some(&FailureKind::E2e), false);
+            (verdict.result, verdict.exit_code)
+        };
+        assert_eq!(suite(&[End::Deployed, End::Unchanged]), (RunResult::Failed, 6));
+        assert_eq!(suite(&[End::TakenBack, End::Unchanged]), (RunResult::RolledBack, 6));
+        assert_eq!(suite(&[End::Unchanged]), (RunResult::Failed, 6), "nothing was restored");
         let denied = || failed(FailureKind::Denied, RunsNow::Before);
         assert_eq!(of(&[denied(), End::NotBegun], false), (RunResult::Refused, 3), "nothing was begun");
         assert_eq!(of(&[denied(), End::TakenBack], false), (RunResult::RolledBack, 1));

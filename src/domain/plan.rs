@@ -180,6 +180,12 @@ impl Plan {
         self.services.iter().filter_map(|service| if let Start::Build(source) = &service.start { Some((service, source)) } else { None })
     }
 
+    /// Every image of the release has been seen to pass here: what comes after the deployment has been done.
+    pub fn has_passed(&self) -> bool {
+        let mut here = self.services.iter().filter(|service| service.action != Action::Skip).peekable();
+        here.peek().is_some() && here.all(|service| service.is_proven) && self.changes().next().is_none()
+    }
+
     /// A service's part.
     pub fn service(&self, name: &ServiceName) -> Option<&PlannedService> {
         self.services.iter().find(|service| service.name == *name)

@@ -2,7 +2,9 @@
 
 use crate::config::problem::Origin;
 use crate::domain::board::Board;
+use crate::domain::e2e::State;
 use crate::error::Error;
+use crate::report::suite;
 use crate::report::text::{clean, cut, defuse};
 
 /// GitHub shows ten of a kind for a step, and cuts each at 4,096 characters.
@@ -83,7 +85,16 @@ pub fn of_board(board: &Board) -> Vec<Annotation> {
         message: crate::report::advice::failure(row, failure, 20).join("\n"),
         place: None,
     };
-    limited(board.failures().map(failure).collect())
+    let suite = board.suite().and_then(|standing| match &standing.state {
+        State::Failed(failure) => Some(Annotation {
+            level: Level::Error,
+            title: format!("E2E {}: {}", standing.suite, suite::words(&standing.state)),
+            message: suite::failure(standing, failure, suite::runs_now(board).as_deref(), 20).join("\n"),
+            place: None,
+        }),
+        _ => None,
+    });
+    limited(board.failures().map(failure).chain(suite).collect())
 }
 
 /// The annotations of what did not stop a run.

@@ -166,10 +166,16 @@ impl DeployRole<'_> {
             Reach::TaskRoles => vec![format!("arn:{}:iam::{}:role/*", self.partition(), self.account())],
             Reach::Repositories => self.repositories(),
             Reach::Secrets => self.secrets(),
-            Reach::OwnSecrets => self.environment.github_app.iter().map(|(_, secret)| self.secret(secret.clone())).collect(),
+            Reach::OwnSecrets => self.own_secrets().map(|secret| self.secret(secret.clone())).collect(),
             Reach::Logs => vec![self.arn("logs", "log-group:*:log-stream:*")],
             Reach::Cluster | Reach::Anything => vec!["*".to_owned()],
         }
+    }
+
+    /// The secrets of this tool itself: the GitHub App's key, and the one for release notes.
+    fn own_secrets(&self) -> impl Iterator<Item = &String> {
+        let app = self.environment.github_app.iter().map(|(_, secret)| secret);
+        app.chain(self.environment.notes.secret.as_ref())
     }
 
     fn condition(&self, reach: Reach) -> Value {

@@ -5,8 +5,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::matrix::Matrix;
+use super::suite as words;
 use super::{advice, table};
 use crate::domain::board::{Board, Row};
+use crate::domain::e2e::{self, Standing};
 use crate::domain::outcome::{End, RunResult, Verdict};
 use crate::domain::plan::Plan;
 
@@ -30,6 +32,8 @@ pub struct Known<'a> {
     pub matrix: Matrix,
     /// The services.
     pub board: Option<&'a Board>,
+    /// The page of the release notes.
+    pub release_url: Option<String>,
     /// The release's Slack message: channel id and timestamp.
     pub slack: Option<(String, String)>,
     /// Every notification got through.
@@ -44,6 +48,7 @@ pub fn outputs(result: RunResult, known: &Known<'_>) -> Outputs {
         let ends = known.board.into_iter().flat_map(Board::ends);
         json!(ends.filter(|(_, end)| wanted(end)).map(|(row, _)| row.name.as_str()).collect::<Vec<_>>()).to_string()
     };
+    let suite = || known.board.and_then(Board::suite);
     let (channel, ts) = known.slack.clone().unwrap_or_default();
     let pairs = vec![
         ("result", result.as_str().to_owned()),
@@ -56,6 +61,9 @@ pub fn outputs(result: RunResult, known: &Known<'_>) -> Outputs {
         ("plan", known.plan.map(|plan| json!(plan).to_string()).unwrap_or_default()),
         ("matrix", json!(known.matrix).to_string()),
         ("build-needed", known.matrix.is_needed().to_string()),
+        ("e2e-result", suite().map(|standing| standing.result().to_owned()).unwrap_or_default()),
+        ("e2e-url", suite().and_then(|standing| standing.url.clone()).unwrap_or_default()),
+        ("release-url", known.release_url.clone().unwrap_or_default()),
         ("slack-channel", channel),
         ("slack-ts", ts),
         ("notify-ok", known.notify_ok.to_string()),
@@ -85,7 +93,26 @@ pub fn report(verdict: &Verdict, known: &Known<'_>, time: Duration, messages: &[
         "critical_path": critical.map(|(path, length)| json!({"services": path, "seconds": length.as_secs_f64()})),
         "messages": messages,
         "plan": known.plan,
+        "e2e": known.board.and_then(Board::suite).map(|standing| suite(standing, time)),
+        "release_url": known.release_url,
         "services": known.board.map(|board| board.rows().iter().map(service).collect::<Vec<_>>()),
+    })
+}
+
+fn suite(standing: &Standing, now: Duration) -> Value {
+    let failure = match &standing.state {
+        e2e::State::Failed(failure) => {
+            Some(json!({"reason": failure.reason, "jobs": failure.jobs, "log": failure.log, "hint": failure.hint}))
+        }
+        _ => None,
+    };
+    json!({
+        "suite": standing.suite,
+        "result": standing.result(),
+        "state": words::words(&standing.state),
+        "url": standing.url,
+        "seconds": words::time(standing, now).map(|time| time.as_secs_f64()),
+        "failure": failure,
     })
 }
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::text::{cut, duration, one_line};
-use super::{advice, gantt, table};
+use super::{advice, gantt, suite, table};
 use crate::domain::board::{Board, Row};
+use crate::domain::e2e::{Standing, State};
 use crate::domain::outcome::Verdict;
 use crate::error::Error;
 
@@ -20,15 +21,20 @@ pub struct Subject<'a> {
     pub tag: &'a str,
     /// The whole run so far.
     pub time: Duration,
+    /// The page of the release notes.
+    pub release_url: Option<&'a str>,
 }
 
 /// The summary of a run.
-pub fn of_board(subject: Subject<'_>, board: &Board, verdict: &Verdict, warnings: &[String]) -> String {
-    let mut parts =
-        vec![format!("## {} {}", sign(verdict), escape(&table::headline(subject.environment, subject.tag, verdict, subject.time)))];
+pub fn of_board(subject: Subject<'_>, headline: &str, board: &Board, verdict: &Verdict, warnings: &[String]) -> String {
+    let mut parts = vec![format!("## {} {}", sign(verdict), escape(headline))];
     parts.extend(failures(board));
     parts.extend(warnings.iter().map(|text| warning(text)));
-    parts.push(services(board, subject.time));
+    if !board.rows().is_empty() {
+        parts.push(services(board, subject.time));
+    }
+    parts.extend(board.suite().map(|standing| e2e(standing, subject.time)));
+    parts.extend(subject.release_url.and_then(page).map(|page| format!("Release notes: {page}")));
     if verdict.exit_code == 0 {
         parts.extend(timeline(board, subject.time));
     }
@@ -71,7 +77,28 @@ fn failures(board: &Board) -> Vec<String> {
         let title = format!("### ❌ {}: {}", escape(row.name.as_str()), table::kind_word(&failure.kind));
         format!("{title}\n\n{}", fence(&advice::failure(row, failure, 50).join("\n")))
     };
-    board.failures().map(one).collect()
+    let suite = board.suite().and_then(|standing| match &standing.state {
+        State::Failed(failure) => {
+            let title = format!("### ❌ E2E {}: {}", escape(&standing.suite), suite::words(&standing.state));
+            Some(format!("{title}\n\n{}", fence(&suite::failure(standing, failure, suite::runs_now(board).as_deref(), 50).join("\n"))))
+        }
+        _ => None,
+    });
+    board.failures().map(one).chain(suite).collect()
+}
+
+/// The suite in one line, with its run's page.
+fn e2e(standing: &Standing, now: Duration) -> String {
+    let time = suite::time(standing, now).map(|time| format!(" in {}", duration(time))).unwrap_or_default();
+    let page = standing.url.as_deref().and_then(page).map(|page| format!(": {page}"));
+    let words = escape(&suite::words(&standing.state));
+    format!("{} E2E {}: {words}{time}{}", suite::sign(&standing.state), escape(&standing.suite), page.unwrap_or_default())
+}
+
+/// A link to a page, where it is one.
+fn page(url: &str) -> Option<String> {
+    let is_plain = url.starts_with("http") && !url.contains(|c: char| c.is_whitespace() || c.is_control());
+    is_plain.then(|| format!("<{}>", url.replace(['<', '>'], "")))
 }
 
 fn services(board: &Board, now: Duration) -> String {

@@ -27,7 +27,9 @@ pub fn sign(state: &State) -> &'static str {
 pub fn words(row: &Row) -> String {
     match &row.state {
         // A row without an image is of a plan whose builds have not ended.
-        State::Waiting if row.action == Action::Build && row.to.digest.is_none() => "being built".to_owned(),
+        State::Waiting if row.build.started.is_some() && row.build.ended.is_none() => "being built".to_owned(),
+        State::Waiting if row.build.ended.is_some() => "built".to_owned(),
+        State::Waiting if row.action == Action::Build && row.to.digest.is_none() => "waits for its build".to_owned(),
         State::Waiting => "waiting".to_owned(),
         State::Starting => "updating".to_owned(),
         State::Rolling { running, desired } => format!("rolling out, {running}/{desired} running"),
@@ -55,6 +57,7 @@ pub fn kind_word(kind: &FailureKind) -> &'static str {
         FailureKind::Superseded { .. } => "superseded",
         FailureKind::TimedOut => "timed out",
         FailureKind::Smoke => "smoke test failed",
+        FailureKind::E2e => "E2E failed",
         FailureKind::Update => "not updated",
         FailureKind::Unwatched => "lost sight of",
         FailureKind::Denied => "not allowed",

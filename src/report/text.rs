@@ -2,12 +2,7 @@
 
 use std::time::Duration;
 
-/// Control characters and bidirectional overrides out, line breaks kept: a carriage return begins a line for the runner,
-/// and an escape sequence moves the cursor.
-pub fn clean(text: &str) -> String {
-    let is_bidi = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-    text.chars().filter(|c| !is_bidi(*c)).map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
-}
+pub use crate::domain::text::{clean, cut, one_line};
 
 /// No line of it is a workflow command: the runner takes `::` at a line's beginning, blanks before it or not, and the old
 /// `##[` anywhere.
@@ -23,20 +18,6 @@ fn defuse_line(line: &str) -> String {
         Some(rest) => format!("{}: :{rest}", &line[..line.len() - body.len()]),
         None => line,
     }
-}
-
-/// One line, at most so many characters.
-pub fn one_line(text: &str, most: usize) -> String {
-    let flat = clean(text).split_whitespace().collect::<Vec<_>>().join(" ");
-    cut(&flat, most)
-}
-
-/// At most so many characters, with an ellipsis where some are missing.
-pub fn cut(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
 /// `8.4s`, `42s`, `3m 07s`.
@@ -71,11 +52,6 @@ mod tests {
             for line in safe.split(['\n', '\r']) {
                 prop_assert!(!line.trim_start().starts_with("::"), "{safe:?}");
             }
-        }
-
-        #[test]
-        fn a_cut_text_is_never_longer(text in "\\PC{0,80}", most in 1usize..60) {
-            prop_assert!(cut(&text, most).chars().count() <= most);
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::clients::docker::{Build, BuildError, Built, Context, Docker};
 use crate::clients::github::GitHub;
 use crate::clients::process::Ended;
 use crate::config::Request;
+use crate::domain::board::Board;
 use crate::domain::change::{FoundImage, How, Source};
 use crate::domain::diagnosis;
 use crate::domain::image::Image;
@@ -44,6 +45,10 @@ pub struct Workshop<'a> {
     pub masks: &'a Masks,
     /// Signals.
     pub cancel: &'a Cancel,
+    /// Where it stands, for those who watch.
+    pub board: Option<&'a watch::Sender<Board>>,
+    /// When the run began.
+    pub began: Instant,
 }
 
 /// One service's order.
@@ -120,6 +125,7 @@ impl Workshop<'_> {
             while running.len() < jobs && !*stop.borrow() {
                 let Some(order) = orders.pop_front() else { break };
                 number += 1;
+                self.show(&order, false);
                 let (docker, console, stopped) = (docker.clone(), self.console.clone(), stopped.clone());
                 let github = self.clients.github.clone().ok();
                 running.spawn(async move { one(&docker, &console, github.as_ref(), order, number, &stopped).await });
@@ -133,6 +139,9 @@ impl Workshop<'_> {
                             self.console.line(&format!("{} | ✗ {error}", one.order.service.name));
                             stop.send_replace(true);
                         }
+                        if one.result.is_ok() {
+                            self.show(&one.order, true);
+                        }
                         done.push(one);
                     }
                     Some(Err(_)) => {}
@@ -141,6 +150,11 @@ impl Workshop<'_> {
                 () = self.cancel.cancelled(), if !*stop.borrow() => { stop.send_replace(true); }
             }
         }
+    }
+
+    fn show(&self, order: &Order, has_ended: bool) {
+        let now = self.began.elapsed();
+        self.board.iter().for_each(|board| board.send_modify(|board| board.note_build(&order.service.name, has_ended, now)));
     }
 
     /// Looks each pushed image up, so that what is planned is what the registry holds.

@@ -59,6 +59,7 @@ fn advice(kind: &FailureKind) -> String {
             "see the events above; raise DEPLOY_TIMEOUT_MINUTES if it is only slow, else `aws ecs stop-service-deployment` takes it back"
         }
         FailureKind::Smoke => "read the service's log",
+        FailureKind::E2e => "read the suite's log",
         FailureKind::Update => "see the service in the ECS console",
         FailureKind::Unwatched => "run it again: what is in flight and ours is joined",
         FailureKind::Denied => "allow the role what it lacks",

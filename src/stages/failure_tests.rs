@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::*;
-use crate::domain::board::{Row, State};
+use crate::domain::board::Row;
 use crate::domain::plan::{Action, Side};
 use crate::domain::rollout::{Breaker, ContainerEnd, Event};
 use crate::report::advice;
@@ -125,21 +125,10 @@ fn shown(tasks: &[Task], events: &[&str]) -> String {
     let view = ServiceView { events: events.collect(), breaker: Breaker { enabled: true, rollback: false }, ..ServiceView::default() };
     let verdict = Verdict::Failed { reason: "ECS deployment circuit breaker: tasks failed to start.".to_owned() };
     let failure = of(&verdict, &expected, &view, tasks, &["dial tcp 10.0.0.7:5432: connection refused".to_owned()]).expect("a failure");
+    let side = |version: &str| Side { version: Some(version.to_owned()), ..Side::default() };
     let row = Row {
-        name: "gateway".into(),
-        action: Action::Promote,
-        reason: String::new(),
-        from: Side { version: Some("2.15.0".to_owned()), ..Side::default() },
-        to: Side { version: Some("2.16.0".to_owned()), ..Side::default() },
-        state: State::Waiting,
-        started: None,
-        opened: None,
-        ended: None,
         runbook: Some("https://runbooks.example.com/gateway".to_owned()),
-        is_half: false,
-        is_joined: false,
-        stays: false,
-        deployment: None,
+        ..Row::new("gateway".into(), Action::Promote, side("2.15.0"), side("2.16.0"))
     };
     assert!(!failure.hint.is_empty());
     advice::failure(&row, &failure, 50).join("\n")

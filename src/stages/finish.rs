@@ -8,6 +8,7 @@ use super::notify::Notified;
 use crate::clients::console::Console;
 use crate::config::runner::Runner;
 use crate::domain::board::Board;
+use crate::domain::e2e::State as SuiteState;
 use crate::domain::outcome::{RunResult, Verdict, exit};
 use crate::domain::plan::Plan;
 use crate::domain::tag::ReleaseTag;
@@ -15,7 +16,7 @@ use crate::error::Error;
 use crate::report::commands::Annotation;
 use crate::report::json::{Known, outputs, report};
 use crate::report::matrix::Matrix;
-use crate::report::{advice, commands, summary, table};
+use crate::report::{advice, commands, suite, summary, table};
 
 /// Everything that a run came to.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +39,10 @@ pub struct Ending {
     pub has_provided: bool,
     /// How the services ended.
     pub board: Option<Board>,
+    /// The run in one line, where it is no deployment.
+    pub headline: Option<String>,
+    /// The page of the release notes.
+    pub release_url: Option<String>,
     /// What did not stop the run.
     pub warnings: Vec<String>,
     /// The Slack message.
@@ -73,6 +78,7 @@ pub fn finish(runner: &Runner, console: &Console, time: Duration, ending: &Endin
         matrix: ending.matrix.clone(),
         board: ending.board.as_ref(),
         slack: ending.notified.posted.as_ref().map(|posted| (posted.channel.clone(), posted.ts.clone())),
+        release_url: ending.release_url.clone(),
         notify_ok: ending.notified.ok,
         report: Some(path.display().to_string()),
     };
@@ -108,14 +114,26 @@ fn tell(console: &Console, ending: &Ending, verdict: &Verdict, time: Duration) {
         console.line(&format!("\n✗ {}: {}", row.name, table::kind_word(&failure.kind)));
         advice::failure(row, failure, 50).iter().for_each(|line| console.line(&format!("    {line}")));
     }
-    let tag = ending.tag.as_ref().map_or_else(|| "what runs".to_owned(), ToString::to_string);
-    let environment = ending.environment.as_deref().unwrap_or_default();
-    console.line(&format!("\n{}", table::headline(environment, &tag, verdict, time)));
+    if let Some(standing) = board.suite()
+        && let SuiteState::Failed(failure) = &standing.state
+    {
+        console.line(&format!("\n✗ E2E {}: {}", standing.suite, suite::words(&standing.state)));
+        let lines = suite::failure(standing, failure, suite::runs_now(board).as_deref(), 50);
+        lines.iter().for_each(|line| console.line(&format!("    {line}")));
+    }
+    console.line(&format!("\n{}", headline(ending, verdict, time)));
     let (path, length) = board.critical_path();
     if !path.is_empty() && verdict.exit_code == exit::SUCCESS {
         let names: Vec<&str> = path.iter().map(crate::domain::names::ServiceName::as_str).collect();
         console.line(&format!("critical path: {} ({})", names.join(" → "), crate::report::text::duration(length)));
     }
+}
+
+/// The run in one line.
+fn headline(ending: &Ending, verdict: &Verdict, time: Duration) -> String {
+    let tag = ending.tag.as_ref().map_or_else(|| "what runs".to_owned(), ToString::to_string);
+    let deployed = || table::headline(ending.environment.as_deref().unwrap_or_default(), &tag, verdict, time);
+    ending.headline.clone().unwrap_or_else(deployed)
 }
 
 fn write(console: &Console, path: &Path, text: &str, append: bool) {
@@ -150,10 +168,17 @@ fn annotations(ending: &Ending) -> Vec<Annotation> {
 
 fn summary_text(ending: &Ending, time: Duration) -> String {
     let tag = ending.tag.as_ref().map(ToString::to_string).unwrap_or_default();
-    let subject = summary::Subject { environment: ending.environment.as_deref().unwrap_or_default(), tag: &tag, time };
+    let subject = summary::Subject {
+        environment: ending.environment.as_deref().unwrap_or_default(),
+        tag: &tag,
+        time,
+        release_url: ending.release_url.as_deref(),
+    };
     match (&ending.error, &ending.verdict, &ending.board, &ending.planned) {
         (Some(error), ..) => summary::of_error(error),
-        (None, Some(verdict), Some(board), _) => summary::of_board(subject, board, verdict, &ending.warnings),
+        (None, Some(verdict), Some(board), _) => {
+            summary::of_board(subject, &headline(ending, verdict, time), board, verdict, &ending.warnings)
+        }
         (None, _, _, Some(board)) => summary::of_plan(subject, board, ending.has_provided, &ending.warnings),
         _ => String::new(),
     }

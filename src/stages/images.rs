@@ -107,7 +107,7 @@ async fn may_go_there(
     for commit in Accepted::from_tags(image.tags.iter().map(String::as_str)).commits.iter().filter(|commit| is_commit(commit)) {
         match github.on_branch(&repository, branch, commit).await {
             Ok(true) => return Ok(true),
-            Ok(false) | Err(GitHubError::Status(404)) => {}
+            Ok(false) | Err(GitHubError::Status { code: 404, .. }) => {}
             Err(error) => return Err(untold(error.to_string())),
         }
     }

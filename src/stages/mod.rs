@@ -3,6 +3,8 @@
 pub mod build;
 pub mod cancel;
 pub mod deploy;
+pub mod e2e;
+mod e2e_command;
 pub mod earlier;
 mod failure;
 pub mod finish;
@@ -17,13 +19,16 @@ pub mod older;
 pub mod plan;
 pub mod prepare;
 pub mod progress;
+mod publish;
 pub mod read;
+pub mod release_notes;
 pub mod rollback;
 pub mod settle;
 pub mod smoke;
 pub mod smoke_command;
 mod source;
 mod start;
+mod summarise;
 pub mod verify;
 pub mod world;
 

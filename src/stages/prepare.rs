@@ -1,5 +1,8 @@
 //! From a request to a plan that can be applied: connected, read, planned, and its images provided.
 
+use tokio::sync::watch;
+use tokio::time::Instant;
+
 use super::build::Workshop;
 use super::world::World;
 use super::{Clients, names, older, plan, read, settle};
@@ -7,11 +10,30 @@ use crate::clients::console::{Console, Masks};
 use crate::clients::github::GitHub;
 use crate::clients::{aws, http};
 use crate::config::{Command, Request};
+use crate::domain::board::Board;
+use crate::domain::e2e::How;
 use crate::domain::plan::Plan;
 use crate::domain::tag::ReleaseTag;
 use crate::error::Error;
 use crate::report::table;
 use crate::stages::cancel::Cancel;
+
+/// What it takes to provide a plan's images.
+#[derive(Clone, Copy)]
+pub struct Providing<'a> {
+    /// The request.
+    pub request: &'a Request,
+    /// Where people read.
+    pub console: &'a Console,
+    /// What must not be seen.
+    pub masks: &'a Masks,
+    /// Signals.
+    pub cancel: &'a Cancel,
+    /// Where it stands, for those who watch.
+    pub board: Option<&'a watch::Sender<Board>>,
+    /// When the run began.
+    pub began: Instant,
+}
 
 /// A plan, and what it takes to apply it.
 pub struct Prepared {
@@ -36,7 +58,7 @@ pub async fn connect(request: &Request, console: &Console, masks: &Masks) -> Res
     console.line(&format!("AWS account {}, {}, cluster {}", aws.account, environment.region, environment.cluster));
     let none = Err("there is no `github-token`".to_owned());
     let mut clients = Clients::new(&aws, environment, http, none);
-    if request.command.reads_sources()
+    if request.command.asks_github()
         && let Err(error) = github(request, masks, &mut clients).await
     {
         // `verify` tells of it among everything else.
@@ -46,6 +68,29 @@ pub async fn connect(request: &Request, console: &Console, masks: &Masks) -> Res
         clients.github = Err(error.lines().join("; "));
     }
     Ok(clients)
+}
+
+/// GitHub alone. AWS is asked only where it keeps the App's key.
+///
+/// # Errors
+/// `Error::Refused`.
+pub async fn connect_to_github(
+    request: &Request,
+    console: &Console,
+    masks: &Masks,
+) -> Result<(reqwest::Client, Result<GitHub, String>), Error> {
+    let is_program = request.environment.suite.as_ref().is_some_and(|suite| matches!(suite.how, How::Command { .. }));
+    let needs_none = request.command == Command::E2e && is_program;
+    if request.environment.github_app.is_some() && request.tokens.e2e.is_none() && !needs_none {
+        let clients = connect(request, console, masks).await?;
+        return Ok((clients.http, clients.github));
+    }
+    let http = http::client().map_err(|error| Error::refused("TLS", http::cause(&error), "install root certificates (ca-certificates)"))?;
+    let github = match &request.tokens.github {
+        Some(token) => GitHub::with_token(&http, request.runner.github_url(), token, masks).map_err(|error| error.to_string()),
+        None => Err("there is no `github-token`".to_owned()),
+    };
+    Ok((http, github))
 }
 
 /// The App, where one is configured: then it must work. Else the token, where one is given.
@@ -96,29 +141,25 @@ pub async fn prepare(request: &Request, tag: &ReleaseTag, applies: bool, console
     }
 }
 
-/// Builds what the plan lacks and names every image of the release; afterwards each service's part tells of an image that is
-/// in the registry.
-///
-/// # Errors
-/// `Error::Build`, `Error::CancelledBuilding`.
-pub async fn provide(
-    request: &Request,
-    tag: &ReleaseTag,
-    prepared: &mut Prepared,
-    console: &Console,
-    masks: &Masks,
-    cancel: &Cancel,
-) -> Result<(), Error> {
-    if request.command == Command::Rollback {
-        return Ok(());
+impl Providing<'_> {
+    /// Builds what the plan lacks and names every image of the release; afterwards each service's part tells of an image that
+    /// is in the registry.
+    ///
+    /// # Errors
+    /// `Error::Build`, `Error::CancelledBuilding`.
+    pub async fn provide(&self, tag: &ReleaseTag, prepared: &mut Prepared) -> Result<(), Error> {
+        let Self { request, console, masks, cancel, board, began } = *self;
+        if request.command == Command::Rollback {
+            return Ok(());
+        }
+        let Prepared { clients, world, plan, warnings } = prepared;
+        if plan.builds().next().is_some() {
+            let workshop = Workshop { request, clients, console, masks, cancel, board, began };
+            warnings.extend(workshop.build(tag, plan, world).await?);
+            *plan = plan::plan(request, tag, world)?;
+        }
+        let named = cancel.until(names::name(request, clients, plan, tag)).await.ok_or(Error::CancelledBuilding)??;
+        warnings.extend(named);
+        Ok(())
     }
-    let Prepared { clients, world, plan, warnings } = prepared;
-    if plan.builds().next().is_some() {
-        let workshop = Workshop { request, clients, console, masks, cancel };
-        warnings.extend(workshop.build(tag, plan, world).await?);
-        *plan = plan::plan(request, tag, world)?;
-    }
-    let named = cancel.until(names::name(request, clients, plan, tag)).await.ok_or(Error::CancelledBuilding)??;
-    warnings.extend(named);
-    Ok(())
 }

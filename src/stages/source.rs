@@ -114,7 +114,7 @@ async fn off_branch(request: &Request, clients: &Clients, repository: &str, comm
             format!("tag {tag} is on {commit}, which is not on `{branch}`"),
             format!("merge it into `{branch}` and tag the merge; production is released from `{branch}` alone (DEPLOY_SOURCE_BRANCH)"),
         ),
-        Err(GitHubError::Status(404)) => (
+        Err(GitHubError::Status { code: 404, .. }) => (
             format!("whether tag {tag} is on `{branch}` can't be told: GitHub finds no such branch, or does not show the repository"),
             "give the job `contents: read`, or name the branch of production: DEPLOY_SOURCE_BRANCH".to_owned(),
         ),

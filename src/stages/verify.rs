@@ -3,7 +3,8 @@
 use super::build::NO_DOCKER;
 use super::read;
 use super::world::World;
-use super::{Clients, older, plan};
+use super::{Clients, e2e, older, plan};
+use crate::clients::console::Masks;
 use crate::clients::docker::Docker;
 use crate::clients::slack::Slack;
 use crate::config::Request;
@@ -36,6 +37,8 @@ pub async fn verify(request: &Request, clients: &Clients) -> Result<Vec<String>,
     if request.tag.is_none() {
         world.warnings.push("images, containers and the order of commits were not checked: no tag was given".to_owned());
     }
+    findings.extend(suite(request, clients).await);
+    world.warnings.extend(anthropic_key(request, clients).await);
     findings.extend(github_app(request, clients));
     findings.extend(unsteady(request, &world));
     if findings.is_empty() { Ok(world.warnings.into_iter().chain(slack).collect()) } else { Err(Error::Refused(findings)) }
@@ -54,6 +57,26 @@ async fn docker(request: &Request, is_needed: bool) -> Option<Finding> {
 fn github_app(request: &Request, clients: &Clients) -> Option<Finding> {
     let ((id, _), why) = (request.environment.github_app.as_ref()?, clients.github.as_ref().err()?);
     Some(Finding::new(format!("GitHub App {id}"), why, "correct DEPLOY_GITHUB_APP_ID and DEPLOY_GITHUB_APP_SECRET, or take both out"))
+}
+
+/// The suite that follows a deployment must be there.
+async fn suite(request: &Request, clients: &Clients) -> Option<Finding> {
+    let github = e2e::github(request, &clients.http, &clients.github, &Masks::new(false));
+    let (suite, why) = e2e::doubt(request, &github).await?;
+    Some(Finding::new("E2E", format!("the suite {suite} will not start: {why}"), e2e::WAY_OUT))
+}
+
+/// Without the key release notes are plain; that stops no deployment.
+async fn anthropic_key(request: &Request, clients: &Clients) -> Option<String> {
+    let notes = &request.environment.notes;
+    let name = notes.secret.as_ref().filter(|_| notes.is_published)?;
+    let why = match clients.secrets.describe(name).await {
+        Ok(Some(secret)) if !secret.is_deleted && secret.has_value => return None,
+        Ok(Some(_)) => "it has no value, or is to be deleted".to_owned(),
+        Ok(None) => "there is no such secret".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Some(format!("release notes will not be summarised: DEPLOY_ANTHROPIC_SECRET is {name}: {why}"))
 }
 
 /// Services that are needed, are not deployed with the others, and do not run as they should.
