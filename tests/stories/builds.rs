@@ -301,8 +301,9 @@ async fn deploy_closes_the_message_of_a_build_that_failed() {
     let ran = job.input("command", "deploy").run().await;
     ran.ends(7, "failed").says("see the build job of this release");
     let messages = job.sandbox.with(|world| world.slack.messages.clone());
-    assert_eq!(messages.len(), 1);
-    assert!(messages[0].text.contains("missing in the registry"), "{}", messages[0].text);
+    let [message, thread] = &messages[..] else { panic!("one message, and why in its thread: {messages:#?}") };
+    assert!(message.text.contains("missing in the registry"), "{}", message.text);
+    assert_eq!((thread.thread_ts.as_deref(), thread.broadcast), (Some(message.ts.as_str()), true));
 }
 
 #[tokio::test]

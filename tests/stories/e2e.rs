@@ -302,7 +302,7 @@ async fn told_to_stop_it_stops_the_suite() {
 async fn told_to_stop_before_its_run_was_seen_it_stops_the_suite_all_the_same() {
     let mut world = escher();
     let workflow = world.github.workflow_mut(REPOSITORY, "e2e.yml");
-    (workflow.answers_details, workflow.fate.running, workflow.listed_after) = (false, 100_000.0, 60.0);
+    (workflow.answers_details, workflow.fate.running, workflow.listed_after) = (false, 100_000.0, 10.0);
     let mut job = alone(world).await;
     let child = job.start();
     while job.count("workflow_runs") == 0 {
