@@ -157,7 +157,8 @@ async fn one_repository_that_is_refused_leaves_the_rest_and_a_mark() {
     let mut world = ordinary();
     let refused =
         Effect::Error { status: 403, code: "forbidden".into(), message: "Resource not accessible by personal access token".into() };
-    world.fault(Fault { party: "github".into(), operation: "compare".into(), skip: 0, times: 1, effect: refused });
+    let of_the_store = format!("compare {STORE}");
+    world.fault(Fault { party: "github".into(), operation: of_the_store, skip: 0, times: usize::MAX, effect: refused });
     let (job, ran) = notes(world).await;
     ran.ends(0, "success").says("incomplete: GitHub answered 403").says("3 of 3 commits");
     let body = body(&job);

@@ -11,7 +11,7 @@ use crate::refusal::Refusal;
 pub struct Fault {
     /// As in [`crate::Call::party`]; `*` for any.
     pub party: String,
-    /// As in [`crate::Call::operation`]; `*` for any.
+    /// As in [`crate::Call::operation`]; `*` for any; `compare escher-dbai/v4-context-engine`: GitHub's, of this repository alone.
     pub operation: String,
     /// How many matching calls pass first. Counts down.
     pub skip: usize,
@@ -59,7 +59,13 @@ pub enum Effect {
 
 impl Fault {
     fn matches(&self, address: &Address) -> bool {
-        (self.party == "*" || self.party == address.party) && (self.operation == "*" || self.operation == address.operation)
+        let of_repository = |(operation, repository): (&str, &str)| {
+            let path = address.body["path"].as_str().unwrap_or_default();
+            operation == address.operation && path.contains(&format!("/repos/{repository}/"))
+        };
+        let operation = self.operation.as_str();
+        (self.party == "*" || self.party == address.party)
+            && (operation == "*" || operation == address.operation || operation.split_once(' ').is_some_and(of_repository))
     }
 }
 
