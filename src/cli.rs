@@ -2,29 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use clap::{Arg, ArgMatches, builder::PossibleValuesParser};
+use clap::builder::{EnumValueParser, PossibleValuesParser};
+use clap::{Arg, ArgAction, ArgMatches};
+use clap_complete::Shell;
 
-use crate::config::COMMANDS;
 use crate::config::inputs::{INPUTS, Input, Kind};
+use crate::config::{COMMANDS, JSON_FLAG};
+use crate::domain::outcome::exit;
 
-const AFTER: &str = "\
-commands:
-  run       plan, build what has changed, deploy in order, with smoke tests (default)
-  plan      print what `run` would do and why
-  detect    plan, and give a build job its matrix (output `matrix`)
-  build     build, test and push the images of the plan
-  deploy    as run, once the images are in the registry
-  smoke     ask the running services for their health and version
-  e2e       hand over to the end-to-end suite and wait for it
-  release-notes
-            notes between two releases: a GitHub Release, and Slack
-  rollback  put the images of an earlier release (tag; default: the one before) back, in reverse order
-  verify    check every precondition of `run` and report all findings
-  iam       print the trust policy and the least-privilege policy for the deploy role
+/// What follows the flags: the commands, and what the exit codes mean.
+fn after() -> String {
+    let width = COMMANDS.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let commands: Vec<String> = COMMANDS.iter().map(|(name, command)| format!("  {name:<width$}  {}", command.meaning())).collect();
+    let codes: Vec<String> = exit::CODES.iter().map(|(code, meaning)| format!("  {code:>3}  {meaning}")).collect();
+    format!(
+        "commands:\n{}\n  {:<width$}  shell completion: bash, zsh, fish, elvish or powershell\n\nTokens have no flags: set GITHUB_TOKEN and SLACK_BOT_TOKEN.\n\nexit codes:\n{}",
+        commands.join("\n"),
+        COMPLETIONS,
+        codes.join("\n")
+    )
+}
 
-Tokens have no flags: set GITHUB_TOKEN and SLACK_BOT_TOKEN.
-exit codes: 0 done, 1 deployment failed, 2 usage, 3 refused, 4 superseded, 5 smoke test, 6 E2E, 7 build failed or image missing,
-8 migration failed, 130 cancelled";
+/// Prints a script for a shell; no command of the action.
+const COMPLETIONS: &str = "completions";
 
 fn flag(input: &Input) -> Arg {
     let arg = Arg::new(input.name).long(input.name).help(input.meaning);
@@ -42,20 +42,40 @@ fn parser() -> clap::Command {
     clap::Command::new("escher-deploy")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Deploys Escher: in order, and truthful about it")
-        .after_help(AFTER)
+        .after_help(after())
         .arg(command)
         .args(flags.map(flag))
+        .arg(Arg::new(JSON_FLAG).long(JSON_FLAG).help("status: the answer as JSON, and nothing else").action(ArgAction::SetTrue))
+}
+
+fn completions() -> clap::Command {
+    let shell = Arg::new("shell").value_parser(EnumValueParser::<Shell>::new()).required(true);
+    clap::Command::new("escher-deploy completions").about("Prints the completion script of a shell").arg(shell)
+}
+
+/// Prints the completion script of the shell that is named.
+fn complete(arguments: impl IntoIterator<Item = String>) {
+    let matches = completions().get_matches_from(arguments);
+    if let Some(shell) = matches.get_one::<Shell>("shell") {
+        clap_complete::generate(*shell, &mut parser(), "escher-deploy", &mut std::io::stdout());
+    }
 }
 
 /// Reads the command line into flags by input name. Prints help, version and usage errors itself, and then ends the
 /// process: with 0, or with 2 as documented.
 pub fn flags(arguments: impl IntoIterator<Item = String>) -> BTreeMap<String, String> {
+    let arguments: Vec<String> = arguments.into_iter().collect();
+    if arguments.get(1).is_some_and(|first| first == COMPLETIONS) {
+        complete(arguments.into_iter().skip(1));
+        std::process::exit(i32::from(exit::SUCCESS));
+    }
     let matches = parser().get_matches_from(arguments);
     let given = |name: &str, matches: &ArgMatches| matches.get_one::<String>(name).cloned();
     INPUTS
         .iter()
         .filter(|input| input.kind != Kind::Token)
         .filter_map(|input| Some((input.name.to_owned(), given(input.name, &matches)?)))
+        .chain(matches.get_flag(JSON_FLAG).then(|| (JSON_FLAG.to_owned(), "true".to_owned())))
         .collect()
 }
 

@@ -19,6 +19,7 @@ use crate::domain::plan::Action;
 use crate::domain::tag::ReleaseTag;
 use crate::error::Error;
 use crate::report::matrix::Matrix;
+use crate::report::schema;
 use crate::report::slack::{of_board, of_error};
 use crate::stages::cancel::Cancel;
 use crate::stages::finish::{Ending, finish};
@@ -29,6 +30,11 @@ use crate::stages::{Clients, e2e, migrate};
 pub async fn run(loaded: Loaded, masks: &Masks, cancel: &Cancel) -> u8 {
     let began = Instant::now();
     let console = Console::new(masks.clone(), loaded.runner.is_github_actions());
+    if loaded.wants_schema {
+        console.line(&format!("{:#}", schema::services()));
+        let verdict = Verdict { result: RunResult::Success, exit_code: exit::SUCCESS };
+        return finish(&loaded.runner, &console, began.elapsed(), &Ending { verdict: Some(verdict), ..Ending::default() });
+    }
     let request = match loaded.request {
         Ok(request) => request,
         Err(problems) => {
@@ -60,6 +66,7 @@ impl Run<'_> {
         let mut ending = match (&self.request.tag, self.request.command) {
             (_, Command::Smoke) => self.smoke().await,
             (_, Command::Verify) => self.verify().await,
+            (_, Command::Status) => return self.status().await,
             (None, Command::Rollback) => return self.roll_back_one().await,
             (_, Command::Iam) => self.iam(),
             (_, Command::E2e) => self.e2e().await,

@@ -62,16 +62,25 @@ impl Masks {
 pub struct Console {
     masks: Masks,
     is_github_actions: bool,
+    is_silent: bool,
 }
 
 impl Console {
     /// The console of this process.
     pub fn new(masks: Masks, is_github_actions: bool) -> Self {
-        Self { masks, is_github_actions }
+        Self { masks, is_github_actions, is_silent: false }
+    }
+
+    /// The same, without lines: where a machine reads, and the answer alone is wanted.
+    pub fn silent(&self) -> Self {
+        Self { is_silent: true, ..self.clone() }
     }
 
     /// Prints text; whatever it holds, it stays text.
     pub fn line(&self, text: &str) {
+        if self.is_silent {
+            return;
+        }
         raw(&defuse(&self.masks.hide(text)));
     }
 

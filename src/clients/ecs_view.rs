@@ -53,6 +53,7 @@ fn deployment(service: &types::Service, deployment: &types::Deployment) -> Deplo
         failed_tasks: count(deployment.failed_tasks()),
         state,
         reason: text(deployment.rollout_state_reason()),
+        created: deployment.created_at().map(|time| time.secs()),
     }
 }
 

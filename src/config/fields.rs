@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::problem::{Problem, did_you_mean};
+use super::service_keys::Key;
 use super::yaml::{Kind, Node};
 
 /// The keys of a map, checked against those that are known.
@@ -16,7 +17,8 @@ pub(super) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// Opens a map; unknown and duplicate keys are noted. `prefix` names an outer key, with its dot.
-    pub(super) fn open(path: &'a str, prefix: &'a str, node: &'a Node, known: &[&str], problems: &'a mut Vec<Problem>) -> Option<Self> {
+    pub(super) fn open(path: &'a str, prefix: &'a str, node: &'a Node, keys: &[Key], problems: &'a mut Vec<Problem>) -> Option<Self> {
+        let known: Vec<&str> = keys.iter().map(|key| key.name).collect();
         let Kind::Map(pairs) = &node.kind else {
             let what = if prefix.is_empty() { "the file".to_owned() } else { format!("`{}`", prefix.trim_end_matches('.')) };
             problems.push(Problem::at(path, node.line, format!("{what} must be a map with the keys {}", known.join(", "))));

@@ -42,7 +42,7 @@ pub const INPUTS: &[Input] = &[
         "command",
         Kind::Text,
         None,
-        "what to do: run (default), plan, detect, build, deploy, smoke, e2e, release-notes, rollback, verify or iam",
+        "what to do: run (default), plan, detect, build, deploy, smoke, e2e, release-notes, rollback, status, verify, iam or schema",
     ),
     input("environment", Kind::Text, None, "dev, staging, prod, or any other file in environments/ (from the tag)"),
     input("tag", Kind::Text, None, "the release's tag (the tag that was pushed)"),

@@ -1,5 +1,6 @@
 //! Flags, variables, YAML and dotenv in; one sound `Request` out, or every problem at once. Nothing is contacted here.
 
+mod command;
 mod dotenv;
 pub mod env;
 mod fields;
@@ -7,19 +8,20 @@ pub mod inputs;
 mod later;
 pub mod problem;
 pub mod runner;
+pub mod service_keys;
 mod services;
 pub mod settings;
 mod value;
 mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use inputs::Inputs;
-use problem::Problem;
+use problem::{Origin, Problem};
 use runner::Runner;
-use settings::Settings;
 
+pub use command::{COMMANDS, Command};
 pub use value::Shape;
 
 use crate::domain::environment::Environment;
@@ -28,75 +30,6 @@ use crate::domain::names::ServiceName;
 use crate::domain::scope::{self, Asked, Scope};
 use crate::domain::service::{HealthTarget, Service};
 use crate::domain::tag::{ReleaseTag, TABLE};
-
-/// What the binary is asked to do. Commands that a later version brings are refused, not pretended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// The whole story.
-    Run,
-    /// Prints what `run` would do.
-    Plan,
-    /// The plan, with a matrix for a build job.
-    Detect,
-    /// Builds, tests and pushes the images of the plan.
-    Build,
-    /// The rest of `run` once the images exist.
-    Deploy,
-    /// Health checks of the services in scope.
-    Smoke,
-    /// Puts the images of an earlier release back.
-    Rollback,
-    /// Every precondition of `run`.
-    Verify,
-    /// Prints the policies of the deploy role.
-    Iam,
-    /// Hands over to the end-to-end suite and waits.
-    E2e,
-    /// Notes between two releases.
-    ReleaseNotes,
-}
-
-impl Command {
-    /// It finds its release by itself where no tag is given.
-    fn may_lack_tag(self) -> bool {
-        matches!(self, Self::Smoke | Self::Rollback | Self::Verify | Self::Iam | Self::E2e)
-    }
-
-    /// It asks GitHub which commits the release means.
-    pub fn reads_sources(self) -> bool {
-        matches!(self, Self::Run | Self::Plan | Self::Detect | Self::Build | Self::Deploy | Self::Verify)
-    }
-
-    /// It has something to ask GitHub.
-    pub fn asks_github(self) -> bool {
-        self.reads_sources() || matches!(self, Self::E2e | Self::ReleaseNotes)
-    }
-
-    /// It hands over to the suite, and tells people of the release.
-    pub fn goes_on_to_the_suite(self) -> bool {
-        matches!(self, Self::Run | Self::Deploy)
-    }
-
-    /// It may build what is missing.
-    pub fn builds(self) -> bool {
-        self.reads_sources() && self != Self::Deploy
-    }
-}
-
-/// The commands by name.
-pub const COMMANDS: &[(&str, Command)] = &[
-    ("run", Command::Run),
-    ("plan", Command::Plan),
-    ("detect", Command::Detect),
-    ("build", Command::Build),
-    ("deploy", Command::Deploy),
-    ("smoke", Command::Smoke),
-    ("rollback", Command::Rollback),
-    ("verify", Command::Verify),
-    ("iam", Command::Iam),
-    ("e2e", Command::E2e),
-    ("release-notes", Command::ReleaseNotes),
-];
 
 /// Tokens, to be masked before first use.
 #[derive(Clone, Default)]
@@ -137,6 +70,8 @@ pub struct Request {
     pub tag: Option<ReleaseTag>,
     /// Where.
     pub environment: Environment,
+    /// The other environments, where the request is about all of them.
+    pub beside: Vec<Environment>,
     /// Every service that is described.
     pub services: BTreeMap<ServiceName, Service>,
     /// Their order.
@@ -159,6 +94,8 @@ pub struct Request {
     pub slack_users: BTreeMap<String, String>,
     /// Take the whole release back when a service fails.
     pub rolls_back: bool,
+    /// For machines: the answer as JSON, and nothing else.
+    pub as_json: bool,
     /// An earlier job's message to carry on.
     pub slack_message: Option<SlackMessage>,
     /// Secrets.
@@ -183,7 +120,12 @@ pub struct Loaded {
     pub runner: Runner,
     /// Secrets that must not appear even in a refusal.
     pub secrets: Vec<String>,
+    /// Only the schema is wanted, which needs no configuration.
+    pub wants_schema: bool,
 }
+
+/// The flag of the command line that is no input.
+pub const JSON_FLAG: &str = "json";
 
 /// Reads flags, variables and files.
 pub fn load(flags: &BTreeMap<String, String>, variables: &BTreeMap<String, String>) -> Loaded {
@@ -192,11 +134,17 @@ pub fn load(flags: &BTreeMap<String, String>, variables: &BTreeMap<String, Strin
     let mut secrets: Vec<String> = inputs.tokens().map(str::to_owned).collect();
     secrets.extend(runner.oidc().map(|oidc| oidc.token));
     let mut problems = Vec::new();
-    let request = read(&inputs, &runner, variables, &secrets, &mut problems);
+    let wants_schema = inputs.text("command") == Some("schema");
+    let as_json = flags.contains_key(JSON_FLAG);
+    let request = if wants_schema { None } else { read(&inputs, &runner, variables, &secrets, &mut problems) };
+    let request = request.map(|request| Request { as_json, ..request });
+    if as_json && request.as_ref().is_some_and(|request| request.command != Command::Status) {
+        problems.push(Problem::input(JSON_FLAG, "belongs to `status`; every other command writes a JSON report (output `report`)"));
+    }
     problems.sort();
     problems.dedup();
     let request = request.filter(|_| problems.is_empty()).map(Box::new).ok_or(problems);
-    Loaded { request, runner, secrets }
+    Loaded { request, runner, secrets, wants_schema }
 }
 
 fn read(
@@ -210,12 +158,18 @@ fn read(
     let folder = inputs.text("config-dir").map_or_else(|| runner.default_config_folder(), PathBuf::from);
     let read = services::read_folder(&folder, problems);
     let graph = services::graph(&read, problems);
-    let release = release(inputs, runner, command.is_some_and(Command::may_lack_tag), problems);
-    let mut settings = match &release {
-        Some((_, name)) if folder.is_dir() => settings::read_file(&folder, name, problems),
-        _ => Settings::default(),
+    let everywhere = everywhere(command, inputs, &folder, variables, problems);
+    let release = match everywhere.first() {
+        Some(first) => Some((None, first.clone())),
+        None => release(inputs, runner, command.is_some_and(Command::may_lack_tag), problems),
     };
-    settings::merge(&mut settings, &inputs.over_settings(), variables, problems);
+    let settings_of = |name: Option<&String>, problems: &mut Vec<Problem>| {
+        let file = name.filter(|_| folder.is_dir()).map(|name| settings::read_file(&folder, name, problems));
+        let mut settings = file.unwrap_or_default();
+        settings::merge(&mut settings, &inputs.over_settings(), variables, problems);
+        settings
+    };
+    let settings = settings_of(release.as_ref().map(|(_, name)| name), problems);
     let dry_run = inputs.boolean("dry-run", problems);
     let force = inputs.boolean("force", problems);
     let skip_smoke = inputs.boolean("skip-smoke", problems);
@@ -225,10 +179,15 @@ fn read(
     let slack_users = later::slack_users(&folder, problems);
     let (tag, name) = release?;
     let environment = settings::environment(&name, &folder, &settings, problems);
+    let mut beside = Vec::new();
+    for other in everywhere.iter().skip(1) {
+        let settings = settings_of(Some(other), problems);
+        beside.push(settings::environment(other, &folder, &settings, problems));
+    }
     let services: BTreeMap<ServiceName, Service> = read.services.iter().map(|(name, read)| (name.clone(), read.service.clone())).collect();
     let scope = if read.is_whole() { find_scope(command, inputs, runner, &environment, &services, problems) } else { Scope::default() };
     if settings.is_found {
-        let asks_nobody = skip_smoke || matches!(command, Some(Command::Iam | Command::E2e | Command::ReleaseNotes));
+        let asks_nobody = skip_smoke || command.is_some_and(Command::does_without_health);
         if command == Some(Command::E2e) && environment.suite.is_none() && !skip_e2e {
             let message = "DEPLOY_E2E_SUITE is missing: set it there, or as a variable of the job, to the suite that is to run";
             problems.push(Problem::at(&settings.path, 0, message));
@@ -240,6 +199,7 @@ fn read(
         command: command?,
         tag,
         environment,
+        beside,
         services,
         graph,
         scope,
@@ -250,6 +210,7 @@ fn read(
         skip_e2e,
         from_tag,
         slack_users,
+        as_json: false,
         rolls_back: settings.get("DEPLOY_ON_FAILURE") != Some("hold"),
         slack_message: message.map(|(channel, ts)| SlackMessage { channel: channel.to_owned(), ts: ts.to_owned() }),
         tokens: Tokens {
@@ -261,6 +222,31 @@ fn read(
         },
         runner: runner.clone(),
     })
+}
+
+/// Every environment, where the request is about all of them: `status` that names none.
+fn everywhere(
+    command: Option<Command>,
+    inputs: &Inputs,
+    folder: &Path,
+    variables: &BTreeMap<String, String>,
+    problems: &mut Vec<Problem>,
+) -> Vec<String> {
+    if command != Some(Command::Status) || inputs.text("environment").or(inputs.text("tag")).is_some() {
+        return Vec::new();
+    }
+    let mut names = settings::known(folder);
+    let usual = |name: &String| ["dev", "staging", "prod"].iter().position(|known| known == name).unwrap_or(usize::MAX);
+    names.sort_by_key(usual);
+    // A variable stands over every file: it would show one environment under the names of all.
+    for key in ["DEPLOY_CLUSTER", "DEPLOY_BASE_URL"] {
+        let is_for_one = |text: &&String| !text.trim().is_empty() && !text.contains("{env}");
+        if names.len() > 1 && variables.get(key).is_some_and(|text| is_for_one(&text)) {
+            let message = "holds for every environment at once: name one with `environment`, or unset it";
+            problems.push(Problem { origin: Origin::Variable(key.to_owned()), message: message.to_owned() });
+        }
+    }
+    names
 }
 
 /// A variable that no build needs: an input, the runner's OIDC request, or anything that holds a token.
@@ -325,8 +311,9 @@ fn find_scope(
     problems: &mut Vec<Problem>,
 ) -> Scope {
     let (mut wanted, skip) = (inputs.list("services"), inputs.list("skip"));
-    // A role is made on an administrator's machine, once for all services. Nothing is changed by asking for all.
-    let is_local = command == Some(Command::Iam) && runner.repository().is_none();
+    // A role is made on an administrator's machine, once for all services; what runs is looked at from anywhere. Nothing is
+    // changed by asking for all.
+    let is_local = matches!(command, Some(Command::Iam | Command::Status)) && runner.repository().is_none();
     // The suite is about an environment, not about services.
     if (is_local || command == Some(Command::E2e)) && wanted.is_empty() {
         wanted.push("all".to_owned());

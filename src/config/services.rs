@@ -5,33 +5,13 @@ use std::path::Path;
 
 use super::fields::Fields;
 use super::problem::{Problem, did_you_mean};
+use super::service_keys::{HEALTH, KEYS, MIGRATE};
 use super::yaml;
 use crate::domain::credential;
 use crate::domain::graph::{Cycle, Graph};
 use crate::domain::names::{EcrRepository, ServiceName};
 use crate::domain::paths::Paths;
 use crate::domain::service::{Health, HealthTarget, Migration, Service};
-
-const KEYS: &[&str] = &[
-    "name",
-    "repo",
-    "dockerfile",
-    "context",
-    "test_target",
-    "ecr_repo",
-    "needs",
-    "ecs_service",
-    "container",
-    "paths",
-    "health",
-    "migrate",
-    "config",
-    "secrets",
-    "release_notes",
-    "runbook",
-];
-const HEALTH_KEYS: &[&str] = &["path", "url", "expect_status", "version_field"];
-const MIGRATE_KEYS: &[&str] = &["command", "irreversible"];
 
 /// A service with the lines that later checks point at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,7 +146,7 @@ fn secrets(fields: &mut Fields<'_>, config: &[(String, usize)]) -> BTreeMap<Stri
 
 fn health(path: &str, outer: &mut Fields<'_>) -> Option<Health> {
     let node = outer.node("health")?;
-    let mut fields = Fields::open(path, "health.", node, HEALTH_KEYS, outer.problems())?;
+    let mut fields = Fields::open(path, "health.", node, HEALTH, outer.problems())?;
     let target = match (fields.text("path"), fields.text("url")) {
         (Some(path), None) => HealthTarget::Path(path),
         (None, Some(url)) => {
@@ -194,7 +174,7 @@ fn health(path: &str, outer: &mut Fields<'_>) -> Option<Health> {
 
 fn migrate(path: &str, outer: &mut Fields<'_>) -> Option<Migration> {
     let node = outer.node("migrate")?;
-    let mut fields = Fields::open(path, "migrate.", node, MIGRATE_KEYS, outer.problems())?;
+    let mut fields = Fields::open(path, "migrate.", node, MIGRATE, outer.problems())?;
     let command = fields.list("command").unwrap_or_default();
     if command.is_empty() {
         fields.problem("command", "`migrate.command` needs the command as a list, as in [./migrate, up]");

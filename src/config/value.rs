@@ -56,7 +56,8 @@ impl Shape {
         (!is_right).then(|| format!("must be {}, not `{}`", self.describe(), crate::domain::credential::redact(text)))
     }
 
-    fn describe(self) -> &'static str {
+    /// In words: what completes "must be".
+    pub fn describe(self) -> &'static str {
         match self {
             Self::Text => "text",
             Self::Boolean => "true or false",

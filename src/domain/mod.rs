@@ -28,6 +28,7 @@ pub mod scope;
 pub mod sentence;
 pub mod service;
 pub mod smoke;
+pub mod status;
 pub mod tag;
 pub mod task_definition;
 pub mod text;

@@ -26,6 +26,20 @@ pub mod exit {
     pub const MIGRATION: u8 = 8;
     /// SIGINT or SIGTERM.
     pub const CANCELLED: u8 = 130;
+
+    /// Every code and what it means, for help and reference.
+    pub const CODES: &[(u8, &str)] = &[
+        (SUCCESS, "done, or nothing to do; plan, dry run"),
+        (DEPLOYMENT, "a deployment failed; the report says what runs now"),
+        (USAGE, "configuration or usage; nothing was contacted"),
+        (REFUSED, "refused: credentials, permissions, missing resources, older release; nothing has changed"),
+        (SUPERSEDED, "another deployment took a service's place"),
+        (SMOKE, "a smoke test failed"),
+        (E2E, "the end-to-end suite failed, ran out of time, or could not be begun"),
+        (IMAGE, "a build or its test failed, or `deploy` misses an image; nothing was deployed"),
+        (MIGRATION, "a migration failed; no service was updated"),
+        (CANCELLED, "cancelled; nothing is rolled back, and the next run goes on from here"),
+    ];
 }
 
 /// The run's result, as the output says it.

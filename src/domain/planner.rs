@@ -12,7 +12,7 @@ use super::service::Service;
 use super::smoke::{Accepted, display_version};
 use super::tag::ReleaseTag;
 use super::task_definition::{
-    DefinitionError, Difference, LABEL_PREVIOUS, LABEL_RELEASE, LABEL_REVISION, LABEL_SOURCE, LABEL_VERSION, Wanted,
+    DefinitionError, Difference, LABEL_PREVIOUS, LABEL_RELEASE, LABEL_REVISION, LABEL_SOURCE, LABEL_VERSION, TaskDefinition, Wanted,
 };
 
 /// The release as the planner needs it.
@@ -130,8 +130,12 @@ fn planned(service: &Service, found: &Found, action: Action, reason: String, sta
 
 /// What the running definition says of itself.
 pub fn running_side(service: &Service, found: &Found) -> Side {
+    side_of(service, found.runs())
+}
+
+/// What a definition says of itself.
+pub fn side_of(service: &Service, definition: &TaskDefinition) -> Side {
     let container = service.container.as_str();
-    let definition = found.runs();
     let tag = definition.image(container).and_then(|image| image.rsplit_once(':')).map(|(_, tag)| tag);
     let by_label = definition.label(container, LABEL_VERSION);
     let digest = definition.digest(container);

@@ -47,6 +47,7 @@ fn found(image: &str, state: RolloutState, labels: serde_json::Value) -> Found {
         failed_tasks: 0,
         state,
         reason: "in ECS's words".into(),
+        created: None,
     };
     Found {
         view: ServiceView {

@@ -44,6 +44,8 @@ pub struct Deployment {
     pub state: RolloutState,
     /// Why, in ECS's words.
     pub reason: String,
+    /// When it was made, in seconds since 1970.
+    pub created: Option<i64>,
 }
 
 /// One service event.

@@ -16,6 +16,7 @@ fn deployment(id: &str, revision: u32, state: RolloutState, running: u32) -> Dep
         failed_tasks: 0,
         state,
         reason: format!("ECS deployment {id}"),
+        created: None,
     }
 }
 

@@ -34,6 +34,11 @@ impl Accepted {
         accepted
     }
 
+    /// Nobody knows how the image calls itself.
+    pub fn is_empty(&self) -> bool {
+        self.versions.is_empty() && self.commits.is_empty()
+    }
+
     fn holds(&self, reported: &str) -> bool {
         let version = reported.strip_prefix('v').unwrap_or(reported);
         let is_commit = reported.len() >= SHORTEST_COMMIT;

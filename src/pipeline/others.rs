@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 use tokio::sync::watch;
 
 use super::Run;
-use crate::clients::oidc;
+use crate::clients::{clock, oidc};
 use crate::config::Request;
 use crate::domain::board::Board;
 use crate::domain::e2e::State;
 use crate::domain::names::ServiceName;
 use crate::domain::outcome::{RunResult, Verdict, exit};
 use crate::report::iam::DeployRole;
-use crate::report::{suite, table};
+use crate::report::{self, suite, table};
 use crate::stages::e2e::{self, HandOver};
 use crate::stages::finish::Ending;
-use crate::stages::{earlier, prepare, smoke_command, verify};
+use crate::stages::{earlier, prepare, smoke_command, status, verify};
 
 impl Run<'_> {
     /// `rollback` without a tag: to the release before the one that runs.
@@ -56,6 +56,27 @@ impl Run<'_> {
                 Ending { verdict: Some(board.verdict()), board: Some(board), ..Ending::default() }
             }
         }
+    }
+
+    /// What runs where. An environment that can't be read is told beside the others; where none can, there is nothing to tell.
+    pub(super) async fn status(&self) -> Ending {
+        let request = self.request;
+        let console = if request.as_json { self.console.silent() } else { self.console.clone() };
+        let work = async { Ok(status::status(request, &console, self.masks).await) };
+        let places = match self.until_cancelled(work).await {
+            Err(error) => return Ending { error: Some(error), ..Ending::default() },
+            Ok(places) => places,
+        };
+        let now = clock::unix_seconds().cast_signed();
+        if request.as_json {
+            self.console.line(&format!("{:#}", report::status::json(&places, now)));
+        } else {
+            report::status::lines(&places, now).iter().for_each(|line| self.console.line(line));
+        }
+        let is_read = places.iter().any(|place| place.services.is_ok());
+        let (result, exit_code) = if is_read { (RunResult::Success, exit::SUCCESS) } else { (RunResult::Refused, exit::REFUSED) };
+        let environment = Some(request.environment.name.clone()).filter(|_| request.beside.is_empty());
+        Ending { verdict: Some(Verdict { result, exit_code }), environment, places, ..Ending::default() }
     }
 
     /// Contacts nobody: everything stands in the configuration.

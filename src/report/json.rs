@@ -12,6 +12,27 @@ use crate::domain::e2e::{self, Standing};
 use crate::domain::outcome::{End, RunResult, Verdict};
 use crate::domain::plan::Plan;
 
+/// Every output and what it means (CONTRACT 6).
+pub const OUTPUTS: &[(&str, &str)] = &[
+    ("result", "success, unchanged, failed, rolled-back, refused, superseded or cancelled"),
+    ("environment", "where the release went"),
+    ("version", "the version, without `v`"),
+    ("deployed", "JSON array: services that run this run's change"),
+    ("unchanged", "JSON array: services left alone"),
+    ("skipped", "JSON array: services left out by `skip`"),
+    ("failed", "JSON array: services that failed or were blocked by one that did"),
+    ("plan", "JSON: what was planned and why"),
+    ("matrix", "JSON for a build job's strategy.matrix: {\"include\": […]}"),
+    ("build-needed", "true when the matrix has an entry; an empty one must not be used"),
+    ("e2e-result", "success, failed, timed-out, cancelled or skipped; empty where no suite is configured"),
+    ("e2e-url", "the page of the suite's run"),
+    ("release-url", "the page of the release notes"),
+    ("slack-channel", "the Slack message's channel id, for a later job"),
+    ("slack-ts", "the Slack message's timestamp, for a later job"),
+    ("notify-ok", "true when every notification got through"),
+    ("report", "path of the JSON report"),
+];
+
 /// The outputs of a run, in the order of the contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outputs {

@@ -160,7 +160,7 @@ pub fn escape(text: &str) -> String {
     safe
 }
 
-fn limited(parts: &[String]) -> String {
+pub(super) fn limited(parts: &[String]) -> String {
     let whole = parts.join("\n\n") + "\n";
     if whole.len() <= MOST_BYTES {
         return whole;

@@ -5,18 +5,20 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::notify::Notified;
+use crate::clients::clock;
 use crate::clients::console::Console;
 use crate::config::runner::Runner;
 use crate::domain::board::Board;
 use crate::domain::e2e::State as SuiteState;
 use crate::domain::outcome::{RunResult, Verdict, exit};
 use crate::domain::plan::Plan;
+use crate::domain::status::Place;
 use crate::domain::tag::ReleaseTag;
 use crate::error::Error;
 use crate::report::commands::Annotation;
 use crate::report::json::{Known, outputs, report};
 use crate::report::matrix::Matrix;
-use crate::report::{advice, commands, suite, summary, table};
+use crate::report::{advice, commands, status, suite, summary, table};
 
 /// Everything that a run came to.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +41,8 @@ pub struct Ending {
     pub has_provided: bool,
     /// How the services ended.
     pub board: Option<Board>,
+    /// What runs where, where that was asked.
+    pub places: Vec<Place>,
     /// The run in one line, where it is no deployment.
     pub headline: Option<String>,
     /// The page of the release notes.
@@ -83,7 +87,10 @@ pub fn finish(runner: &Runner, console: &Console, time: Duration, ending: &Endin
         report: Some(path.display().to_string()),
     };
     let messages: Vec<String> = ending.error.iter().flat_map(Error::lines).chain(ending.warnings.clone()).collect();
-    let json = report(&verdict, &known, time, &messages);
+    let mut json = report(&verdict, &known, time, &messages);
+    if !ending.places.is_empty() {
+        json["status"] = status::json(&ending.places, clock::unix_seconds().cast_signed());
+    }
     write(console, &path, &console.hide(&format!("{json:#}\n")), false);
     if let Some(file) = runner.summary_file() {
         write(console, file, &console.hide(&summary_text(ending, time)), true);
@@ -167,6 +174,9 @@ fn annotations(ending: &Ending) -> Vec<Annotation> {
 }
 
 fn summary_text(ending: &Ending, time: Duration) -> String {
+    if !ending.places.is_empty() {
+        return status::markdown(&ending.places, clock::unix_seconds().cast_signed());
+    }
     let tag = ending.tag.as_ref().map(ToString::to_string).unwrap_or_default();
     let subject = summary::Subject {
         environment: ending.environment.as_deref().unwrap_or_default(),

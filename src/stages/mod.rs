@@ -28,6 +28,7 @@ pub mod smoke;
 pub mod smoke_command;
 mod source;
 mod start;
+pub mod status;
 mod summarise;
 pub mod verify;
 pub mod world;

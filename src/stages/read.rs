@@ -119,7 +119,7 @@ impl Reader<'_> {
 }
 
 /// The PRIMARY's definition, and the one that serves where the PRIMARY has not arrived.
-async fn definitions(clients: &Clients, view: &ServiceView) -> Result<(TaskDefinition, Option<TaskDefinition>), ReadError> {
+pub(super) async fn definitions(clients: &Clients, view: &ServiceView) -> Result<(TaskDefinition, Option<TaskDefinition>), ReadError> {
     let Some(primary) = view.primary() else { return Err(DefinitionError::NotADefinition.into()) };
     let definition = clients.ecs.definition(&primary.definition).await?;
     let is_other = |other: &&Deployment| other.id != primary.id && other.state == RolloutState::Completed;

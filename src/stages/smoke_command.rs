@@ -9,11 +9,12 @@ use tokio::time::Instant;
 use super::read::views;
 use super::smoke::{NeverWell, Smoke, smoke};
 use super::{AT_ONCE, Clients, ecs_name, failure};
+use crate::clients::aws::CallError;
 use crate::config::Request;
 use crate::domain::board::{Board, State};
 use crate::domain::names::EcsServiceName;
 use crate::domain::outcome::End;
-use crate::domain::plan::{Action, Found, Plan, PlannedService, Start};
+use crate::domain::plan::{Action, Found, Plan, PlannedService, Side, Start};
 use crate::domain::planner::running_side;
 use crate::domain::rollout::ServiceView;
 use crate::domain::service::Service;
@@ -59,6 +60,18 @@ pub async fn smoke_all(request: &Request, clients: &Clients, began: Instant) -> 
     Ok(board)
 }
 
+/// Under which names what runs may call itself.
+pub(super) async fn accepted(clients: &Clients, service: &Service, side: &Side) -> Result<Accepted, CallError> {
+    let stored = match &side.digest {
+        Some(digest) => clients.ecr.by_digest(&service.ecr_repo, digest).await?,
+        None => None,
+    };
+    // An image that is no longer in the registry is still known by the label of its version.
+    let label = side.version.as_ref().map(|version| format!("v{version}"));
+    let tags = stored.map(|stored| stored.tags).unwrap_or_default();
+    Ok(Accepted::from_tags(tags.iter().chain(&label).map(String::as_str)))
+}
+
 /// What runs, and the test of it.
 async fn running(
     request: &Request,
@@ -76,17 +89,10 @@ async fn running(
     let desired = view.desired;
     let found = Found { view, definition, serving: None, secrets: BTreeMap::new() };
     let side = running_side(service, &found);
-    let stored = match &side.digest {
-        Some(digest) => clients.ecr.by_digest(&service.ecr_repo, digest).await.map_err(|error| refused(error.to_string()))?,
-        None => None,
-    };
-    // An image that is no longer in the registry is still known by the label of its version.
-    let label = side.version.as_ref().map(|version| format!("v{version}"));
-    let tags = stored.map(|stored| stored.tags).unwrap_or_default();
-    let accepted = Accepted::from_tags(tags.iter().chain(&label).map(String::as_str));
+    let accepted = accepted(clients, service, &side).await.map_err(|error| refused(error.to_string()))?;
     let environment = &request.environment;
     let mut health = service.health.clone();
-    if accepted == Accepted::default() {
+    if accepted.is_empty() {
         // Nobody knows how this image calls itself, so only its health is asked for.
         health.iter_mut().for_each(|health| health.version_field = None);
     }
