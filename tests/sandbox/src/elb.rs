@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::call::{Reply, Request};
 use crate::ecs::{Check, Health, Task};
-use crate::refusal::{Refusal, text};
+use crate::refusal::{Refusal, Table, known, text};
 use crate::world::World;
 
 /// Carries out one operation: form in, XML out.
@@ -24,11 +24,19 @@ pub(crate) fn answer(world: &mut World, operation: &str, form: &Value, request: 
     }
 }
 
+/// An operation: what stands in its result.
+type Operation = fn(&World, &Value) -> Result<String, Refusal>;
+
+/// What this load balancer can do.
+pub(crate) const OPERATIONS: Table<Operation, 1> = [("DescribeTargetHealth", target_health)];
+
 fn perform(world: &World, operation: &str, form: &Value, request: &Request) -> Result<String, Refusal> {
     world.sts.caller(request, "elasticloadbalancing", &world.account, world.real)?;
-    if operation != "DescribeTargetHealth" {
-        return Err(Refusal::bad("InvalidAction", format!("Could not find operation {operation} for version 2015-12-01")));
-    }
+    let unknown = || Refusal::bad("InvalidAction", format!("Could not find operation {operation} for version 2015-12-01"));
+    known(&OPERATIONS, operation).ok_or_else(unknown)?(world, form)
+}
+
+fn target_health(world: &World, form: &Value) -> Result<String, Refusal> {
     let arn = text(form, "TargetGroupArn").unwrap_or_default();
     let service = world.ecs.services.iter().find(|it| it.target_group == arn && it.check == Check::TargetGroup);
     let service = service.ok_or_else(|| Refusal::bad("TargetGroupNotFound", "One or more target groups not found"))?;

@@ -30,6 +30,7 @@ mod slack;
 mod sts;
 mod sts_api;
 mod time;
+mod types;
 mod world;
 
 pub use anthropic::{Anthropic, Failure, Mode};
@@ -44,6 +45,7 @@ pub use fault::{Effect, Fault};
 pub use github::{App, Approval, ChangedFile, Comparison, FatedJob, GitHub, GitRepository, ListedCommit, Release, Run, RunFate, Workflow};
 pub use logs::{Line, Logs, Stream};
 pub use oidc::{Issued, Oidc};
+pub use route::aws_operations;
 pub use script::{Deed, When};
 pub use secrets::{Secret, Secrets};
 pub use server::Sandbox;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::ecs::Task;
-use crate::refusal::{Answer, Refusal, text};
+use crate::refusal::{Answer, Refusal, Table, known, text, unknown_operation};
 
 /// CloudWatch Logs.
 #[derive(Debug, Clone, Default)]
@@ -72,11 +72,19 @@ impl Logs {
     }
 }
 
+/// An operation; the sandbox's epoch comes last.
+type Operation = fn(&Logs, &Value, f64) -> Answer;
+
+/// What these Logs can do.
+pub(crate) const OPERATIONS: Table<Operation, 1> = [("GetLogEvents", get_log_events)];
+
 /// Carries out one operation.
 pub(crate) fn answer(logs: &Logs, operation: &str, body: &Value, epoch: f64) -> Answer {
-    if operation != "GetLogEvents" {
-        return Err(Refusal::bad("UnknownOperationException", format!("The sandbox's Logs do not know {operation}.")));
-    }
+    let perform = known(&OPERATIONS, operation).ok_or_else(|| unknown_operation("Logs", operation))?;
+    perform(logs, body, epoch)
+}
+
+fn get_log_events(logs: &Logs, body: &Value, epoch: f64) -> Answer {
     let group = text(body, "logGroupName").or_else(|| text(body, "logGroupIdentifier")?.rsplit("log-group:").next());
     let name = text(body, "logStreamName").unwrap_or_default();
     let stream = logs.streams.iter().find(|stream| Some(stream.group.as_str()) == group && stream.name == name);

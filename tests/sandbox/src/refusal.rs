@@ -56,6 +56,19 @@ impl Refusal {
     }
 }
 
+/// A party's operations: what there is, and who carries it out.
+pub(crate) type Table<F, const N: usize> = [(&'static str, F); N];
+
+/// Looks an operation up.
+pub(crate) fn known<F: Copy, const N: usize>(table: &Table<F, N>, operation: &str) -> Option<F> {
+    table.iter().find(|(name, _)| *name == operation).map(|(_, perform)| *perform)
+}
+
+/// The answer of the JSON services to an operation that isn't in the table.
+pub(crate) fn unknown_operation(party: &str, operation: &str) -> Refusal {
+    Refusal::bad("UnknownOperationException", format!("The sandbox's {party} does not know {operation}."))
+}
+
 /// Text inside XML.
 pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")

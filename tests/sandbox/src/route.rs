@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use crate::call::{Address, Reply, Request};
-use crate::refusal::{Answer, Refusal};
+use crate::refusal::{Answer, Refusal, Table};
 use crate::world::World;
-use crate::{anthropic, ecr, ecs, elb, endpoints, engine, github, logs, oidc, secrets, slack, sts_api};
+use crate::{anthropic, ecr, ecs, elb, endpoints, engine, github, logs, oidc, secrets, slack, sts_api, types};
 
 /// Finds out whom a request is for.
 pub(crate) fn address(request: &Request) -> Address {
@@ -135,6 +135,16 @@ pub(crate) fn answer(world: &mut World, address: &Address, request: &Request) ->
     }
 }
 
+/// Every answer of AWS names its request, in a header and, in XML, once more inside.
+pub(crate) fn identified(reply: Reply, address: &Address, number: usize) -> Reply {
+    if !aws_operations().iter().any(|(party, _)| *party == address.party) {
+        return reply;
+    }
+    let inside = reply.body.split_once("<RequestId>").and_then(|(_, rest)| rest.split_once('<')).map(|(id, _)| id.to_owned());
+    let id = inside.unwrap_or_else(|| format!("{number:08x}-0000-4000-a000-000000000000"));
+    reply.with("x-amzn-requestid", id)
+}
+
 /// The JSON services, which take nobody's word without a key.
 fn signed(world: &mut World, address: &Address, request: &Request) -> Answer {
     let (operation, body) = (address.operation.as_str(), &address.body);
@@ -142,10 +152,25 @@ fn signed(world: &mut World, address: &Address, request: &Request) -> Answer {
     if !body.is_object() {
         return Err(Refusal::bad("SerializationException", "The request is not a JSON object."));
     }
+    types::check(body)?;
     match address.party {
         "ecs" => ecs::answer(world, operation, body, &caller),
         "ecr" => ecr::answer(world, operation, body),
         "secretsmanager" => secrets::answer(&world.secrets, operation, body, world.epoch),
         _ => logs::answer(&world.logs, operation, body, world.epoch),
     }
+}
+
+/// AWS's operations that the sandbox offers, each with its party: from the tables by which they are carried out.
+pub fn aws_operations() -> Vec<(&'static str, &'static str)> {
+    fn of<F, const N: usize>(party: &'static str, table: &Table<F, N>) -> impl Iterator<Item = (&'static str, &'static str)> {
+        table.iter().map(move |(name, _)| (party, *name))
+    }
+    of("ecs", &ecs::OPERATIONS)
+        .chain(of("ecr", &ecr::OPERATIONS))
+        .chain(of("secretsmanager", &secrets::OPERATIONS))
+        .chain(of("logs", &logs::OPERATIONS))
+        .chain(of("sts", &sts_api::OPERATIONS))
+        .chain(of("elasticloadbalancing", &elb::OPERATIONS))
+        .collect()
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::ecs::stamp;
-use crate::refusal::{Answer, Refusal, text};
+use crate::refusal::{Answer, Refusal, Table, known, text, unknown_operation};
 
 /// Secrets Manager.
 #[derive(Debug, Clone, Default)]
@@ -68,17 +68,18 @@ impl Secrets {
     }
 }
 
+/// An operation on a secret that was found; the sandbox's epoch comes last.
+type Operation = fn(&Secret, f64) -> Answer;
+
+/// What this Secrets Manager can do.
+pub(crate) const OPERATIONS: Table<Operation, 2> =
+    [("DescribeSecret", |secret, epoch| Ok(describe(secret, epoch))), ("GetSecretValue", value)];
+
 /// Carries out one operation.
 pub(crate) fn answer(secrets: &Secrets, operation: &str, body: &Value, epoch: f64) -> Answer {
-    let find = || {
-        let found = text(body, "SecretId").and_then(|id| secrets.find(id));
-        found.ok_or_else(|| Refusal::bad("ResourceNotFoundException", "Secrets Manager can't find the specified secret."))
-    };
-    match operation {
-        "DescribeSecret" => Ok(describe(find()?, epoch)),
-        "GetSecretValue" => value(find()?, epoch),
-        _ => Err(Refusal::bad("UnknownOperationException", format!("The sandbox's Secrets Manager does not know {operation}."))),
-    }
+    let perform = known(&OPERATIONS, operation).ok_or_else(|| unknown_operation("Secrets Manager", operation))?;
+    let found = text(body, "SecretId").and_then(|id| secrets.find(id));
+    perform(found.ok_or_else(|| Refusal::bad("ResourceNotFoundException", "Secrets Manager can't find the specified secret."))?, epoch)
 }
 
 fn describe(secret: &Secret, epoch: f64) -> Value {

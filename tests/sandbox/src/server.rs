@@ -182,6 +182,7 @@ async fn handle(request: HttpRequest<Incoming>, state: Arc<State>) -> Result<Res
     }
     let reply = state.with(|world| {
         let (reply, sent) = perform(world, &address, &request, effect.as_ref());
+        let reply = reply.map(|reply| route::identified(reply, &address, world.calls.len()));
         world.calls.push(call(world.now, address, request, reply.as_ref(), sent));
         reply.filter(|_| sent)
     });

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::call::{Reply, Request};
-use crate::refusal::{Refusal, escape, text};
+use crate::refusal::{Refusal, Table, escape, known, text};
 use crate::sts::{Session, fits};
 use crate::time::iso;
 use crate::world::World;
@@ -25,16 +25,26 @@ pub(crate) fn answer(world: &mut World, operation: &str, form: &Value, request: 
     }
 }
 
+/// An operation: what stands in its result.
+type Operation = fn(&mut World, &Value, &Request) -> Result<String, Refusal>;
+
+/// What this STS can do. The first takes a token, so nobody signs it.
+pub(crate) const OPERATIONS: Table<Operation, 3> = [
+    ("AssumeRoleWithWebIdentity", |world, form, _| with_web_identity(world, form)),
+    ("AssumeRole", |world, form, request| {
+        let caller = caller(world, request)?;
+        assume(world, form, &caller)
+    }),
+    ("GetCallerIdentity", |world, _, request| caller(world, request).map(|caller| identity(world, &caller))),
+];
+
 fn perform(world: &mut World, operation: &str, form: &Value, request: &Request) -> Result<String, Refusal> {
-    if operation == "AssumeRoleWithWebIdentity" {
-        return with_web_identity(world, form);
-    }
-    let caller = world.sts.caller(request, "sts", &world.account, world.real)?;
-    match operation {
-        "GetCallerIdentity" => Ok(identity(world, &caller)),
-        "AssumeRole" => assume(world, form, &caller),
-        _ => Err(Refusal::bad("InvalidAction", format!("Could not find operation {operation} for version 2011-06-15"))),
-    }
+    let unknown = || Refusal::bad("InvalidAction", format!("Could not find operation {operation} for version 2011-06-15"));
+    known(&OPERATIONS, operation).ok_or_else(unknown)?(world, form, request)
+}
+
+fn caller(world: &World, request: &Request) -> Result<String, Refusal> {
+    world.sts.caller(request, "sts", &world.account, world.real)
 }
 
 fn identity(world: &World, caller: &str) -> String {

@@ -6,20 +6,25 @@ use serde_json::{Value, json};
 
 use super::{Ecr, Fate, Image, Repository, digest};
 use crate::ecs::stamp;
-use crate::refusal::{Answer, Refusal, page, text, texts};
+use crate::refusal::{Answer, Refusal, Table, known, page, text, texts, unknown_operation};
 use crate::world::World;
+
+type Operation = fn(&mut World, &Value) -> Answer;
+
+/// What this ECR can do.
+pub(crate) const OPERATIONS: Table<Operation, 5> = [
+    ("DescribeRepositories", |world, body| describe_repositories(world, body)),
+    ("DescribeImages", |world, body| describe_images(world, body)),
+    ("BatchGetImage", |world, body| batch_get_image(world, body)),
+    ("PutImage", put_image),
+    ("GetAuthorizationToken", |world, _| Ok(authorization(&world.ecr, world.epoch + world.real))),
+];
 
 /// Carries out one operation.
 pub(crate) fn answer(world: &mut World, operation: &str, body: &Value) -> Answer {
     world.ecr.sync(world.now);
-    match operation {
-        "DescribeRepositories" => describe_repositories(world, body),
-        "DescribeImages" => describe_images(world, body),
-        "BatchGetImage" => batch_get_image(world, body),
-        "PutImage" => put_image(world, body),
-        "GetAuthorizationToken" => Ok(authorization(&world.ecr, world.epoch + world.real)),
-        _ => Err(Refusal::bad("UnknownOperationException", format!("The sandbox's ECR does not know {operation}."))),
-    }
+    let perform = known(&OPERATIONS, operation).ok_or_else(|| unknown_operation("ECR", operation))?;
+    perform(world, body)
 }
 
 /// The registry that the request means: its own account's, unless it says so.

@@ -3,7 +3,7 @@
 mod api;
 mod backing;
 
-pub(crate) use api::answer;
+pub(crate) use api::{OPERATIONS, answer};
 pub use backing::Backing;
 
 use serde_json::json;

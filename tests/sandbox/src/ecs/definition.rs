@@ -36,6 +36,8 @@ pub struct Definition {
     pub registered_by: String,
     /// `ACTIVE` or `INACTIVE`.
     pub status: String,
+    /// Sandbox seconds.
+    pub deregistered_at: Option<f64>,
 }
 
 impl Definition {
@@ -73,6 +75,9 @@ impl Definition {
         all.insert("compatibilities".to_owned(), json!(["EC2", "FARGATE"]));
         all.insert("registeredAt".to_owned(), json!(super::stamp(epoch, self.registered_at)));
         all.insert("registeredBy".to_owned(), json!(self.registered_by));
+        if let Some(at) = self.deregistered_at {
+            all.insert("deregisteredAt".to_owned(), json!(super::stamp(epoch, at)));
+        }
         Value::Object(all)
     }
 
@@ -150,6 +155,7 @@ impl super::Ecs {
             registered_at: now,
             registered_by: by.to_owned(),
             status: "ACTIVE".to_owned(),
+            deregistered_at: None,
         });
         Ok(&self.definitions[self.definitions.len() - 1])
     }

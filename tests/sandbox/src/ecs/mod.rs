@@ -24,7 +24,7 @@ pub use records::{Revision, ServiceDeployment};
 pub use service::{Breaker, Check, Moment, RollbackId, Service, Timing, What};
 pub use task::{Health, Task, TaskContainer};
 
-pub(crate) use api::answer;
+pub(crate) use api::{OPERATIONS, answer};
 pub(crate) use update::Change;
 
 /// Everything ECS keeps.

@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 
 use super::ask::OfApp;
 use super::{App, GitHub, jwt, refuse, wire};
-use crate::call::Reply;
+use crate::call::{Reply, Request};
 use crate::time::iso;
 
 /// Answers an App that proves itself with a JSON web token, at this Unix time.
-pub(crate) fn answer(github: &mut GitHub, ask: &OfApp, bearer: Option<&str>, now: f64) -> Reply {
+pub(crate) fn answer(github: &mut GitHub, ask: &OfApp, request: &Request, now: f64) -> Reply {
     let unreadable = "A JSON web token could not be decoded";
-    let (Some(app), Some(token)) = (github.app.as_ref(), bearer) else { return refuse(401, unreadable) };
+    let (Some(app), Some(token)) = (github.app.as_ref(), request.bearer()) else { return refuse(401, unreadable) };
     if let Err(why) = jwt::check(app, token, now) {
         return refuse(401, why);
     }
@@ -29,7 +29,9 @@ pub(crate) fn answer(github: &mut GitHub, ask: &OfApp, bearer: Option<&str>, now
     match (installed, ask) {
         (false, _) => refuse(404, "Not Found"),
         (true, OfApp::Installations) => Reply::json(200, &json!([shown])),
-        (true, OfApp::AccessTokens(_)) => github.app.as_mut().map_or_else(|| refuse(401, unreadable), |app| access_token(app, now)),
+        (true, OfApp::AccessTokens(_)) => {
+            github.app.as_mut().map_or_else(|| refuse(401, unreadable), |app| access_token(app, &request.body, now))
+        }
         (true, _) => Reply::json(200, &shown),
     }
 }
@@ -53,10 +55,16 @@ fn permissions() -> Value {
     json!({"contents": "read", "metadata": "read", "actions": "write"})
 }
 
-fn access_token(app: &mut App, now: f64) -> Reply {
+/// What was asked for, where that was narrowed.
+fn granted(body: &str) -> Value {
+    let wanted: Value = serde_json::from_str(body).unwrap_or_default();
+    wanted.get("permissions").filter(|permissions| permissions.is_object()).cloned().unwrap_or_else(permissions)
+}
+
+fn access_token(app: &mut App, body: &str, now: f64) -> Reply {
     let token = app.issue(now);
     let expires = iso(now + app.lifetime);
-    let answer = json!({"token": token, "expires_at": expires, "permissions": permissions(), "repository_selection": selection(app)});
+    let answer = json!({"token": token, "expires_at": expires, "permissions": granted(body), "repository_selection": selection(app)});
     Reply::json(201, &answer)
 }
 

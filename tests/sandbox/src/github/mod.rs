@@ -151,7 +151,7 @@ pub(crate) fn answer(world: &mut World, query: &Value, request: &Request) -> Rep
         return refused;
     }
     let (repository, ask) = match ask(request) {
-        Some(Ask::App(ask)) => return app_api::answer(github, &ask, request.bearer(), unix()),
+        Some(Ask::App(ask)) => return app_api::answer(github, &ask, request, unix()),
         Some(Ask::Repository(repository, ask)) => (repository, Some(ask)),
         None => (String::new(), None),
     };

@@ -105,5 +105,7 @@ fn who_am_i() {
     ask.headers.push(("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned()));
     let refused = send(&mut world, &ask);
     assert_eq!(refused.status, 403);
-    assert!(refused.body.contains("<Code>InvalidClientTokenId</Code>"));
+    assert!(refused.body.contains("<Code>MissingAuthenticationToken</Code>"));
+    ask.headers.push(("authorization".to_owned(), "AWS4-HMAC-SHA256 Credential=AKIAOFASTRANGER/20261123".to_owned()));
+    assert!(send(&mut world, &ask).body.contains("<Code>InvalidClientTokenId</Code>"));
 }

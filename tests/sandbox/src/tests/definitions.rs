@@ -46,3 +46,18 @@ fn one_name_cannot_be_variable_and_secret_at_once() {
         json!([{"name": "LOG_LEVEL", "valueFrom": "arn:aws:ssm:us-west-1:111122223333:parameter/x"}]);
     assert!(ecs_error(&mut world, "RegisterTaskDefinition", body).1.ends_with("such as 'LOG_LEVEL'."));
 }
+
+#[test]
+fn a_number_is_no_text_and_a_text_no_list() {
+    let mut world = World::escher("dev");
+    let main = json!({"name": "main", "image": "none", "environment": [{"name": "PORT", "value": "8080"}]});
+    let good = json!({"family": "typed", "cpu": "256", "containerDefinitions": [main], "futureMember": [7]});
+    for (at, wrong) in
+        [("/cpu", json!(256)), ("/containerDefinitions/0/environment/0/value", json!(8080)), ("/containerDefinitions", json!("main"))]
+    {
+        let mut body = good.clone();
+        *body.pointer_mut(at).unwrap() = wrong;
+        assert_eq!(ecs_error(&mut world, "RegisterTaskDefinition", body).0, "SerializationException", "{at}");
+    }
+    ecs(&mut world, "RegisterTaskDefinition", good);
+}

@@ -31,9 +31,10 @@ pub(crate) fn deregister(world: &mut World, body: &Value) -> Answer {
     let name = text(body, "taskDefinition").unwrap_or_default();
     let found = world.ecs.definition(name).filter(|_| name.contains(':')).map(|it| it.arn.clone());
     let arn = found.ok_or_else(|| Refusal::client("Unable to describe task definition."))?;
-    let epoch = world.epoch;
+    let (epoch, now) = (world.epoch, world.now);
     let definition = world.ecs.definitions.iter_mut().find(|it| it.arn == arn);
     let definition = definition.ok_or_else(|| Refusal::client("Unable to describe task definition."))?;
     definition.status = "INACTIVE".to_owned();
+    definition.deregistered_at.get_or_insert(now);
     Ok(definition.answer(epoch, false))
 }

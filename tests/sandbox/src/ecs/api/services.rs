@@ -68,6 +68,9 @@ fn change(world: &World, index: usize, body: &Value) -> Result<Change, Refusal> 
             service.controller
         )));
     }
+    if body["desiredCount"].as_i64().is_some_and(|count| count < 0) {
+        return Err(Refusal::parameter("desiredCount must be greater than or equal to 0."));
+    }
     let breaker = body["deploymentConfiguration"]["deploymentCircuitBreaker"].as_object().map(|wanted| Breaker {
         enable: wanted.get("enable").and_then(Value::as_bool).unwrap_or(false),
         rollback: wanted.get("rollback").and_then(Value::as_bool).unwrap_or(false),
