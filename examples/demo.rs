@@ -1,4 +1,5 @@
-//! The main job on the embedded sandbox: `cargo run --example demo` deploys `v2.16.0-dev`, seven services, in order.
+//! The main job on the embedded sandbox: `cargo run --example demo` deploys `v2.16.0-dev`, seven services, in order;
+//! `cargo run --example demo -- failure` has one of them crash, and the whole release go back.
 //!
 //! Everything is real but the cloud: the pipeline is the one that runs in GitHub Actions, over real sockets on 127.0.0.1.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a demo talks")]
@@ -10,7 +11,7 @@ use std::process::ExitCode;
 use escher_deploy::clients::console::Masks;
 use escher_deploy::stages::cancel::Cancel;
 use escher_deploy::{config, pipeline};
-use escher_sandbox::{Comparison, Sandbox, World};
+use escher_sandbox::{Comparison, Fate, Sandbox, World};
 
 const TAG: &str = "v2.16.0-dev";
 
@@ -19,10 +20,20 @@ const SCALE: f64 = 20.0;
 
 /// The demo starts itself once more with this word: the pipeline is a process of its own, as it is on a runner.
 const PIPELINE: &str = "pipeline";
+/// Has a service crash.
+const FAILURE: &str = "failure";
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
-    let result = if std::env::args().nth(1).as_deref() == Some(PIPELINE) { deploy().await } else { demo().await };
+    let result = match std::env::args().nth(1).as_deref() {
+        Some(PIPELINE) => deploy().await,
+        Some(FAILURE) => demo(true).await,
+        None => demo(false).await,
+        Some(other) => {
+            eprintln!("the demo knows no `{other}`: `{FAILURE}` or nothing");
+            return ExitCode::from(2);
+        }
+    };
     result.unwrap_or_else(|error| {
         eprintln!("the demo failed: {error}");
         ExitCode::FAILURE
@@ -39,10 +50,13 @@ async fn deploy() -> std::io::Result<ExitCode> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the demo starts itself, and nothing else")]
-async fn demo() -> std::io::Result<ExitCode> {
+async fn demo(fails: bool) -> std::io::Result<ExitCode> {
     let mut world = World::escher("dev");
     world.time_scale = SCALE;
     changed_since(&mut world);
+    if fails {
+        world.image_mut("escher-playbook-agent", TAG).fate = Fate::Crashes { exit_code: 3, after: 4.0 };
+    }
     let sandbox = Sandbox::start(world).await;
     let folder = std::env::temp_dir().join(format!("escher-demo-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
@@ -99,5 +113,9 @@ fn show(sandbox: &Sandbox, folder: &Path) {
         println!("\nThe Slack message (paste it into https://app.slack.com/block-kit-builder): {}", file.display());
     }
     println!("The job summary, with its timeline:  {}", folder.join("summary.md").display());
+    let pages = std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    for page in pages.filter(|path| path.extension().is_some_and(|extension| extension == "html")) {
+        println!("The report for a browser:            {}", page.display());
+    }
     println!("The outputs for later steps:         {}", folder.join("output").display());
 }

@@ -21,6 +21,7 @@ use crate::error::Error;
 use crate::report::matrix::Matrix;
 use crate::report::schema;
 use crate::report::slack::{of_board, of_error};
+use crate::stages::build::Workshop;
 use crate::stages::cancel::Cancel;
 use crate::stages::finish::{Ending, finish};
 use crate::stages::prepare::{self, Prepared};
@@ -102,17 +103,19 @@ impl Run<'_> {
             let github = e2e::github(request, &prepared.clients.http, &prepared.clients.github, self.masks);
             let doubt = self.until_cancelled(async { Ok(e2e::doubt(request, &github).await) }).await?;
             if let Some((suite, why)) = doubt {
-                console.line(&format!(
-                    "warning: the E2E suite {suite} will not start: {why}; mend it while the release goes on, or set skip-e2e"
-                ));
+                let warning = format!("the E2E suite {suite} will not start: {why}; mend it while the release goes on, or set skip-e2e");
+                // Now, while it can be mended; and at the end with everything else.
+                console.line(&format!("warning: {warning}"));
+                prepared.warnings.push(warning);
             }
         }
         // Those who watch see what is being built, and what will follow.
         if let Some(board) = board {
             board.send_replace(Board::new(&prepared.plan, &self.graph(), &self.links()).with_suite(self.suite()));
         }
-        let providing = prepare::Providing { request, console, masks: self.masks, cancel: self.cancel, board, began: self.began };
-        providing.provide(tag, &mut prepared).await?;
+        let clients = prepared.clients.clone();
+        let workshop = Workshop { request, clients: &clients, console, masks: self.masks, cancel: self.cancel, board, began: self.began };
+        prepare::provide(&workshop, tag, &mut prepared).await?;
         Ok(prepared)
     }
 

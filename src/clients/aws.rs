@@ -197,18 +197,7 @@ fn explain(arn: &str, error: &RoleError) -> Error {
                 "AWS refuses this job the role ({message})\n    the token says  sub = {}\n                    aud = {}",
                 claims.sub, claims.aud
             ),
-            format!(
-                "the role's trust policy must allow exactly that:\n\
-                 \"StringEquals\": {{ \"token.actions.githubusercontent.com:aud\": \"{}\" }},\n\
-                 \"StringLike\":   {{ \"token.actions.githubusercontent.com:sub\": \"{}\" }}{}",
-                super::oidc::AUDIENCE,
-                claims.sub,
-                if claims.sub.contains('@') {
-                    "\n(repositories made since 2026-07-15 send owner@ID/name@ID: older policies don't match)"
-                } else {
-                    ""
-                },
-            ),
+            trust(&claims.sub),
         ),
         RoleError::Refused { code, message, claims } => Error::refused(
             arn,
@@ -220,6 +209,24 @@ fn explain(arn: &str, error: &RoleError) -> Error {
         }
         RoleError::Empty => Error::refused(arn, error.to_string(), "run the job again"),
     }
+}
+
+/// What makes the role's trust policy and this token fit.
+fn trust(sub: &str) -> String {
+    // A policy that binds the environment is the narrower one, so the job comes to it, and not the policy to the job.
+    if !sub.contains(":environment:") {
+        return "the job names no `environment:`, so the token tells none: add `environment: <name>` to the job; the trust policy that \
+                `escher-deploy iam` prints asks for it"
+            .to_owned();
+    }
+    let ids = "\n(repositories made since 2026-07-15 send owner@ID/name@ID: older policies don't match)";
+    format!(
+        "the role's trust policy must allow exactly that:\n\
+         \"StringEquals\": {{ \"token.actions.githubusercontent.com:aud\": \"{}\",\n\
+         \u{20}                 \"token.actions.githubusercontent.com:sub\": \"{sub}\" }}{}",
+        super::oidc::AUDIENCE,
+        if sub.contains('@') { ids } else { "" },
+    )
 }
 
 async fn account(config: &SdkConfig, environment: &Environment) -> Result<String, Error> {

@@ -38,10 +38,11 @@ impl Masks {
             return;
         }
         secrets.push(secret.to_owned());
-        // The summary escapes before it is written.
-        let escaped = crate::report::summary::escape(secret);
-        if escaped != secret {
-            secrets.push(escaped);
+        // Summary and page escape before they are written.
+        for escaped in [crate::report::summary::escape(secret), crate::report::html::escape(secret)] {
+            if escaped != secret {
+                secrets.push(escaped);
+            }
         }
         // One that begins another must not leave the other's end behind.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));

@@ -109,6 +109,11 @@ impl Request {
     pub fn tag_text(&self) -> String {
         self.tag.as_ref().map(ToString::to_string).unwrap_or_default()
     }
+
+    /// The version without `v`, empty where there is no tag.
+    pub fn version_text(&self) -> String {
+        self.tag.as_ref().map(ReleaseTag::version).unwrap_or_default()
+    }
 }
 
 /// The outcome of reading everything, together with what is needed to report a refusal.

@@ -29,8 +29,8 @@ const fn setting(key: &'static str, shape: Shape, default: Option<&'static str>,
 
 /// Every key that begins with `DEPLOY_`; any other is an error.
 pub const SETTINGS: &[Setting] = &[
-    setting("DEPLOY_REGION", Shape::Text, None, "AWS region"),
-    setting("DEPLOY_CLUSTER", Shape::Text, None, "ECS cluster"),
+    setting("DEPLOY_REGION", Shape::Text, None, "AWS region; required"),
+    setting("DEPLOY_CLUSTER", Shape::Text, None, "ECS cluster; required"),
     setting("DEPLOY_ROLE_ARN", Shape::RoleArn, None, "role that is assumed with the runner's OIDC token"),
     setting("DEPLOY_ACCOUNT_ID", Shape::Account, None, "any other AWS account is refused"),
     setting("DEPLOY_ECR_ACCOUNT_ID", Shape::Account, None, "account of the one registry (the role's)"),
@@ -42,7 +42,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("DEPLOY_SOURCE_BRANCH", Shape::Text, None, "branch deployed where a repository lacks the tag (develop; prod: main)"),
     setting("DEPLOY_BUILD_JOBS", Shape::Count, None, "builds at once (the number of cores)"),
     setting("DEPLOY_BUILD_CACHE", Shape::Text, None, "a buildx cache reference; may hold {service}"),
-    setting("DEPLOY_BASE_URL", Shape::Url, None, "joined with health.path for smoke tests; may hold {service}"),
+    setting("DEPLOY_BASE_URL", Shape::Url, None, "joined with health.path for smoke tests; may hold {service} and {env}"),
     setting("DEPLOY_SMOKE_TIMEOUT_SECONDS", Shape::Decimal, Some("60"), "how long a service may take to answer well, in seconds"),
     setting("DEPLOY_ON_FAILURE", Shape::OnFailure, Some("rollback"), "rollback or hold"),
     setting("DEPLOY_TIMEOUT_MINUTES", Shape::Decimal, Some("20"), "how long one service's deployment may take, in minutes"),

@@ -9,7 +9,7 @@ use super::names::{DeploymentId, ServiceName};
 use super::outcome::{End, Failure, FailureKind, RunResult, RunsNow, Verdict, verdict};
 use super::plan::{Action, Plan, Start};
 use super::row::row;
-pub use super::row::{Build, Links, Row, State};
+pub use super::row::{Build, Links, Row, State, WayBack};
 
 /// All rows, in dependency order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -117,6 +117,9 @@ impl Board {
             if let (State::Done(End::Failed(failure)), State::RollingBack) = (&row.state, &state) {
                 self.failed_before.insert(name.clone(), failure.clone());
             }
+            if state == State::RollingBack {
+                row.back.get_or_insert(WayBack { began: now, arrived: row.ended });
+            }
             row.started = row.started.or(state.is_in_flight().then_some(now));
             row.opened = row.opened.or(state.opens_the_way().then_some(now));
             row.ended = matches!(state, State::Done(_)).then_some(now);
@@ -160,6 +163,12 @@ impl Board {
         for row in self.rows.iter_mut().filter(|row| row.name == *name) {
             row.deployment = Some(deployment.clone());
         }
+    }
+
+    /// When a service's turn to go back came.
+    pub fn note_return(&mut self, name: &ServiceName, began: Duration) {
+        let way_back = self.rows.iter_mut().filter(|row| row.name == *name).filter_map(|row| row.back.as_mut());
+        way_back.for_each(|back| back.began = began);
     }
 
     /// A service went back, or could not. What failed before stays failed, with what runs now corrected.

@@ -72,6 +72,8 @@ pub struct Row {
     pub opened: Option<Duration>,
     /// When it ended.
     pub ended: Option<Duration>,
+    /// Its way back, once that has begun.
+    pub back: Option<WayBack>,
     /// Linked from failures.
     pub runbook: Option<String>,
     /// What is new, in words.
@@ -103,6 +105,7 @@ impl Row {
             started: None,
             opened: None,
             ended: None,
+            back: None,
             runbook: None,
             what: None,
             compare: None,
@@ -113,6 +116,15 @@ impl Row {
             deployment: None,
         }
     }
+}
+
+/// A service's way back. Times count from the start of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WayBack {
+    /// When it began.
+    pub began: Duration,
+    /// When the service had arrived before that, if it had.
+    pub arrived: Option<Duration>,
 }
 
 /// The build of a service's image. Times count from the start of the run.

@@ -78,6 +78,7 @@ impl Run<'_> {
                 ending.warnings.extend(told.warnings);
                 ending.notified.ok &= told.notified.ok;
                 ending.release_url = told.release_url;
+                ending.notes = told.notes;
             }
             Some(Err(_)) => {
                 let minutes = LONGEST.as_secs() / 60;
@@ -130,6 +131,7 @@ impl Run<'_> {
             None => "release notes: not on GitHub".to_owned(),
         };
         ending.release_url = url;
+        ending.notes = Some(notes);
         if !is_command {
             self.console.line(&words);
         }

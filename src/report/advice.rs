@@ -1,6 +1,6 @@
 //! A failure told to a person: what, why, what to do, what runs now.
 
-use super::text::one_line;
+use super::text::{log_tail, one_line};
 use crate::domain::board::Row;
 use crate::domain::outcome::{Failure, RunsNow};
 
@@ -15,12 +15,7 @@ pub fn failure(row: &Row, failure: &Failure, most_log_lines: usize) -> Vec<Strin
         lines.push(format!("→ runbook: {runbook}"));
     }
     lines.push(runs_now(row, failure.runs_now));
-    let skipped = failure.log.len().saturating_sub(most_log_lines);
-    let shown: Vec<String> = failure.log.iter().skip(skipped).map(|line| format!("  | {}", one_line(line, 300))).collect();
-    if !shown.is_empty() {
-        lines.push("the log's last lines:".to_owned());
-        lines.extend(shown);
-    }
+    lines.extend(log_tail(&failure.log, most_log_lines));
     lines
 }
 

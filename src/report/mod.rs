@@ -4,6 +4,7 @@ pub mod advice;
 pub mod blocks;
 pub mod commands;
 pub mod gantt;
+pub mod html;
 pub mod iam;
 pub mod json;
 pub mod markdown;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::text::{duration, one_line};
+use super::text::{duration, log_tail, one_line};
 use crate::domain::board::Board;
 use crate::domain::e2e::{FailedJob, Failure, Kind, Standing, State};
 use crate::domain::outcome::End;
@@ -68,12 +68,7 @@ pub fn failure(standing: &Standing, failure: &Failure, runs_now: Option<&str>, m
     lines.extend(standing.url.as_ref().map(|url| format!("→ {url}")));
     lines.push(format!("→ {}", failure.hint));
     lines.extend(runs_now.map(str::to_owned));
-    let skipped = failure.log.len().saturating_sub(most_log_lines);
-    let shown: Vec<String> = failure.log.iter().skip(skipped).map(|line| format!("  | {}", one_line(line, 300))).collect();
-    if !shown.is_empty() {
-        lines.push("the log's last lines:".to_owned());
-        lines.extend(shown);
-    }
+    lines.extend(log_tail(&failure.log, most_log_lines));
     lines
 }
 

@@ -20,6 +20,13 @@ fn defuse_line(line: &str) -> String {
     }
 }
 
+/// The last lines of a log under a title; nothing of an empty one.
+pub fn log_tail(log: &[String], most: usize) -> Vec<String> {
+    let title = (!log.is_empty() && most > 0).then(|| "the log's last lines:".to_owned());
+    let shown = log.iter().skip(log.len().saturating_sub(most)).map(|line| format!("  | {}", one_line(line, 300)));
+    title.into_iter().chain(shown).collect()
+}
+
 /// `8.4s`, `42s`, `3m 07s`.
 pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs_f64();

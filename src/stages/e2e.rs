@@ -78,7 +78,7 @@ pub async fn e2e(job: HandOver<'_>) {
             let inputs = json!({
                 "environment": job.request.environment.name,
                 "suite": suite.name,
-                "version": job.request.tag.as_ref().map(crate::domain::tag::ReleaseTag::version).unwrap_or_default(),
+                "version": job.request.version_text(),
                 "correlation_id": correlation,
             });
             let dispatch = Dispatch { repository, file, reference, inputs: &inputs };

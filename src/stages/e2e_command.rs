@@ -85,7 +85,7 @@ fn folder(workspace: PathBuf, repository: &str) -> PathBuf {
 
 /// Placeholders are filled after the command was taken apart, so that no value becomes two arguments.
 fn filled(word: &str, job: HandOver<'_>, suite: &Suite) -> String {
-    let version = job.request.tag.as_ref().map(crate::domain::tag::ReleaseTag::version).unwrap_or_default();
+    let version = job.request.version_text();
     word.replace("{env}", &job.request.environment.name).replace("{suite}", &suite.name).replace("{version}", &version)
 }
 

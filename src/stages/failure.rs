@@ -15,7 +15,9 @@ const MOST_TASKS: usize = 3;
 pub(super) fn of(verdict: &Verdict, expected: &Expected, view: &ServiceView, tasks: &[Task], log: &[String]) -> Option<Failure> {
     let (kind, reason, runs_now) = kind(verdict, expected, view)?;
     let mut details = ended(expected, tasks);
-    details.extend(events(expected, view).filter(|event| **event != reason).take(MOST_EVENTS).map(|event| format!("event: {event}")));
+    details.extend(
+        events(expected, view).filter(|event| !reason.contains(event.as_str())).take(MOST_EVENTS).map(|event| format!("event: {event}")),
+    );
     let texts = details.iter().map(String::as_str).chain([reason.as_str()]).chain(log.iter().map(String::as_str));
     let hint = diagnosis::hint(texts).map_or_else(|| advice(&kind), str::to_owned);
     Some(Failure { kind, reason, details, log: log.to_vec(), hint, runs_now })
@@ -70,8 +72,15 @@ fn advice(kind: &FailureKind) -> String {
 
 /// Events that tell of trouble; ordinary comings and goings are left out.
 fn events<'a>(expected: &'a Expected, view: &'a ServiceView) -> impl Iterator<Item = &'a String> {
-    const ORDINARY: [&str; 6] =
-        ["has started ", "has stopped ", " registered ", "deregistered ", "has begun draining", "has reached a steady state"];
+    const ORDINARY: [&str; 7] = [
+        "deployment completed",
+        "has started ",
+        "has stopped ",
+        " registered ",
+        "deregistered ",
+        "has begun draining",
+        "has reached a steady state",
+    ];
     let is_trouble = |message: &&String| !ORDINARY.iter().any(|word| message.contains(word)) || message.contains("unhealthy");
     new_events(expected, view).map(|event| &event.message).filter(is_trouble)
 }

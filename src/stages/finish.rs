@@ -10,6 +10,7 @@ use crate::clients::console::Console;
 use crate::config::runner::Runner;
 use crate::domain::board::Board;
 use crate::domain::e2e::State as SuiteState;
+use crate::domain::notes::Notes;
 use crate::domain::outcome::{RunResult, Verdict, exit};
 use crate::domain::plan::Plan;
 use crate::domain::status::Place;
@@ -18,7 +19,8 @@ use crate::error::Error;
 use crate::report::commands::Annotation;
 use crate::report::json::{Known, outputs, report};
 use crate::report::matrix::Matrix;
-use crate::report::{advice, commands, status, suite, summary, table};
+use crate::report::notes_lines::Links;
+use crate::report::{advice, commands, html, status, suite, summary, table};
 
 /// Everything that a run came to.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +47,8 @@ pub struct Ending {
     pub places: Vec<Place>,
     /// The run in one line, where it is no deployment.
     pub headline: Option<String>,
+    /// What is new in the release, where people were told.
+    pub notes: Option<Notes>,
     /// The page of the release notes.
     pub release_url: Option<String>,
     /// What did not stop the run.
@@ -91,15 +95,20 @@ pub fn finish(runner: &Runner, console: &Console, time: Duration, ending: &Endin
     if !ending.places.is_empty() {
         json["status"] = status::json(&ending.places, clock::unix_seconds().cast_signed());
     }
+    let page = ending.is_of_a_run().then(|| path.with_extension("html"));
+    json["page"] = page.as_ref().map(|page| page.display().to_string()).into();
     write(console, &path, &console.hide(&format!("{json:#}\n")), false);
+    if let Some(page) = &page {
+        write(console, page, &console.hide(&page_text(runner, ending, &verdict, time)), false);
+    }
     if let Some(file) = runner.summary_file() {
         write(console, file, &console.hide(&summary_text(ending, time)), true);
     }
     if let Some(file) = runner.output_file() {
         let delimiter = format!("escher_{:032x}", random());
         write(console, file, &console.hide(&outputs(verdict.result, &known).file_text(&delimiter)), true);
-    } else if ending.is_of_a_run() {
-        console.line(&format!("report: {}", path.display()));
+    } else if let Some(page) = &page {
+        console.line(&format!("report: {} and, for a browser, {}", path.display(), page.display()));
     }
     verdict.exit_code
 }
@@ -141,6 +150,36 @@ fn headline(ending: &Ending, verdict: &Verdict, time: Duration) -> String {
     let tag = ending.tag.as_ref().map_or_else(|| "what runs".to_owned(), ToString::to_string);
     let deployed = || table::headline(ending.environment.as_deref().unwrap_or_default(), &tag, verdict, time);
     ending.headline.clone().unwrap_or_else(deployed)
+}
+
+/// The report for a browser.
+fn page_text(runner: &Runner, ending: &Ending, verdict: &Verdict, time: Duration) -> String {
+    let headline = match (&ending.error, &ending.planned) {
+        (Some(error), _) => error.headline(),
+        (None, Some(_)) if ending.headline.is_none() && ending.board.is_none() => planned_headline(ending),
+        _ => headline(ending, verdict, time),
+    };
+    let (tag, run_url) = (ending.tag.as_ref().map(ToString::to_string).unwrap_or_default(), runner.run_url());
+    html::page(&html::Subject {
+        headline: &headline,
+        verdict,
+        environment: ending.environment.as_deref().unwrap_or_default(),
+        tag: &tag,
+        time,
+        run_url: run_url.as_deref(),
+        error: ending.error.as_ref(),
+        board: ending.board.as_ref().or(ending.planned.as_ref()),
+        warnings: &ending.warnings,
+        notes: ending.notes.as_ref(),
+        links: Links(runner.server_url()),
+        release_url: ending.release_url.as_deref(),
+    })
+}
+
+fn planned_headline(ending: &Ending) -> String {
+    let tag = ending.tag.as_ref().map(ToString::to_string).unwrap_or_default();
+    let environment = ending.environment.as_deref().unwrap_or_default();
+    if ending.has_provided { format!("Images: {tag} for {environment}") } else { format!("Plan: {tag} to {environment}") }
 }
 
 fn write(console: &Console, path: &Path, text: &str, append: bool) {

@@ -1,39 +1,17 @@
 //! From a request to a plan that can be applied: connected, read, planned, and its images provided.
 
-use tokio::sync::watch;
-use tokio::time::Instant;
-
 use super::build::Workshop;
 use super::world::World;
-use super::{Clients, names, older, plan, read, settle};
+use super::{Clients, names, older, plan, read, settle, source};
 use crate::clients::console::{Console, Masks};
 use crate::clients::github::GitHub;
 use crate::clients::{aws, http};
 use crate::config::{Command, Request};
-use crate::domain::board::Board;
 use crate::domain::e2e::How;
 use crate::domain::plan::Plan;
 use crate::domain::tag::ReleaseTag;
 use crate::error::Error;
 use crate::report::table;
-use crate::stages::cancel::Cancel;
-
-/// What it takes to provide a plan's images.
-#[derive(Clone, Copy)]
-pub struct Providing<'a> {
-    /// The request.
-    pub request: &'a Request,
-    /// Where people read.
-    pub console: &'a Console,
-    /// What must not be seen.
-    pub masks: &'a Masks,
-    /// Signals.
-    pub cancel: &'a Cancel,
-    /// Where it stands, for those who watch.
-    pub board: Option<&'a watch::Sender<Board>>,
-    /// When the run began.
-    pub began: Instant,
-}
 
 /// A plan, and what it takes to apply it.
 pub struct Prepared {
@@ -137,29 +115,27 @@ pub async fn prepare(request: &Request, tag: &ReleaseTag, applies: bool, console
         console.group(&format!("Plan: {tag} to {}", plan.environment), &table::plan(&plan));
         let mut warnings = world.warnings.clone();
         warnings.extend(older::check(request, &world, &plan)?);
+        warnings.extend(source::untagged(request, &world.sources));
         return Ok(Prepared { clients, world, plan, warnings });
     }
 }
 
-impl Providing<'_> {
-    /// Builds what the plan lacks and names every image of the release; afterwards each service's part tells of an image that
-    /// is in the registry.
-    ///
-    /// # Errors
-    /// `Error::Build`, `Error::CancelledBuilding`.
-    pub async fn provide(&self, tag: &ReleaseTag, prepared: &mut Prepared) -> Result<(), Error> {
-        let Self { request, console, masks, cancel, board, began } = *self;
-        if request.command == Command::Rollback {
-            return Ok(());
-        }
-        let Prepared { clients, world, plan, warnings } = prepared;
-        if plan.builds().next().is_some() {
-            let workshop = Workshop { request, clients, console, masks, cancel, board, began };
-            warnings.extend(workshop.build(tag, plan, world).await?);
-            *plan = plan::plan(request, tag, world)?;
-        }
-        let named = cancel.until(names::name(request, clients, plan, tag)).await.ok_or(Error::CancelledBuilding)??;
-        warnings.extend(named);
-        Ok(())
+/// Builds what the plan lacks and names every image of the release; afterwards each service's part tells of an image that is in
+/// the registry.
+///
+/// # Errors
+/// `Error::Build`, `Error::CancelledBuilding`.
+pub async fn provide(workshop: &Workshop<'_>, tag: &ReleaseTag, prepared: &mut Prepared) -> Result<(), Error> {
+    let request = workshop.request;
+    if request.command == Command::Rollback {
+        return Ok(());
     }
+    let Prepared { clients, world, plan, warnings } = prepared;
+    if plan.builds().next().is_some() {
+        warnings.extend(workshop.build(tag, plan, world).await?);
+        *plan = plan::plan(request, tag, world)?;
+    }
+    let named = workshop.cancel.until(names::name(request, clients, plan, tag)).await.ok_or(Error::CancelledBuilding)??;
+    warnings.extend(named);
+    Ok(())
 }

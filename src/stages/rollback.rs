@@ -141,7 +141,11 @@ async fn apply(job: &Job<'_>, console: &Console, returns: &[Return<'_>], service
     let ended = board.borrow().clone();
     for (row, end) in ended.ends() {
         let Some(back) = returns.iter().find(|back| back.planned.name == row.name) else { continue };
-        settle(job, back, outcome(end, back));
+        if let Some(began) = row.started {
+            job.board.send_modify(|board| board.note_return(&row.name, began));
+        }
+        let at = row.ended.unwrap_or_else(|| job.began.elapsed());
+        job.board.send_modify(|board| board.taken_back(&row.name, outcome(end, back), at));
     }
     let board = job.board.borrow().clone();
     let back = board.rows().iter().filter(|row| among.contains(&row.name));

@@ -44,6 +44,16 @@ pub(super) async fn sources(request: &Request, clients: &Clients) -> Noted<Sourc
     noted
 }
 
+/// A tag that somebody typed, and that no repository has: then heads of branches go out under a name that may be a mistake.
+pub(super) fn untagged(request: &Request, sources: &Sources) -> Option<String> {
+    let tag = request.tag_text();
+    let is_of_branch = |source: &Source| matches!(source.origin, Origin::Branch(_));
+    let is_typed = request.runner.pushed_tag() != Some(tag.as_str());
+    let is_nowhere = is_typed && !sources.known.is_empty() && sources.known.values().all(is_of_branch);
+    let branch = &request.environment.source_branch;
+    is_nowhere.then(|| format!("no repository of this release has the tag {tag}: what is deployed is the head of `{branch}`; check `tag`"))
+}
+
 /// The tag's commit, else the head of the source branch. In production a tag must be on that branch.
 async fn source(request: &Request, clients: &Clients, repository: &str) -> Result<(Source, Option<Finding>), String> {
     let tag = request.tag_text();

@@ -49,21 +49,29 @@ async fn every_output_of_action_yml_is_written_and_no_other() {
 }
 
 #[test]
-fn the_toggles_of_the_example_workflow_name_real_services() {
-    let text = std::fs::read_to_string(Path::new(ROOT).join("examples/workflows/deploy-dev.yml")).unwrap();
-    let workflow: Value = serde_saphyr::from_str(&text).unwrap();
-    let inputs = keys(&workflow["on"]["workflow_dispatch"]["inputs"]);
-    let toggles: Vec<&String> = inputs.iter().filter(|name| name.starts_with("skip_")).collect();
-    assert_eq!(toggles.len(), 8);
-    let with = &workflow["jobs"]["deploy"]["steps"][0]["with"];
-    assert!(with["skip-e2e"].as_str().is_some_and(|text| text.contains("inputs.skip_e2e")));
-    for toggle in toggles.iter().filter(|name| name.as_str() != "skip_e2e") {
-        let service = with["skip"]
-            .as_str()
-            .and_then(|text| text.split(&format!("inputs.{toggle} && '")).nth(1))
-            .and_then(|rest| rest.split('\'').next());
-        let service = service.unwrap_or_else(|| panic!("{toggle} feeds nothing"));
-        assert!(Path::new(ROOT).join(format!("services/{service}.yml")).exists(), "{toggle} names {service}");
+fn the_toggles_of_the_example_workflows_name_real_services() {
+    for (file, job) in [
+        ("deploy-dev.yml", "deploy"),
+        ("deploy-staging.yml", "deploy"),
+        ("deploy-prod.yml", "deploy"),
+        ("build-matrix.yml", "detect"),
+        ("build-matrix.yml", "deploy"),
+    ] {
+        let text = std::fs::read_to_string(Path::new(ROOT).join("examples/workflows").join(file)).unwrap();
+        let workflow: Value = serde_saphyr::from_str(&text).unwrap();
+        let inputs = keys(&workflow["on"]["workflow_dispatch"]["inputs"]);
+        let toggles: Vec<&String> = inputs.iter().filter(|name| name.starts_with("skip_")).collect();
+        assert_eq!(toggles.len(), 8, "{file}");
+        let with = &workflow["jobs"][job]["steps"][0]["with"];
+        assert!(job == "detect" || with["skip-e2e"].as_str().is_some_and(|text| text.contains("inputs.skip_e2e")), "{file}");
+        for toggle in toggles.iter().filter(|name| name.as_str() != "skip_e2e") {
+            let service = with["skip"]
+                .as_str()
+                .and_then(|text| text.split(&format!("inputs.{toggle} && '")).nth(1))
+                .and_then(|rest| rest.split('\'').next());
+            let service = service.unwrap_or_else(|| panic!("{toggle} of {file} feeds nothing"));
+            assert!(Path::new(ROOT).join(format!("services/{service}.yml")).exists(), "{toggle} of {file} names {service}");
+        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! What follows a deployment: a suite in another repository, or a program here.
 
-use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use escher_sandbox::{Effect, Fault, World};
@@ -17,7 +16,7 @@ async fn released(world: World) -> (Job, Ran) {
 }
 
 /// The suite as a command of its own.
-async fn alone(world: World) -> Job {
+pub(crate) async fn alone(world: World) -> Job {
     let mut job = Job::tag_push(world).await;
     job.input("command", "e2e");
     job
@@ -288,10 +287,8 @@ async fn told_to_stop_it_stops_the_suite() {
         while job.count("run") == 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        let (told, id) = (std::time::Instant::now(), child.id().unwrap());
-        std::process::Command::new("kill").args(["-INT", &id.to_string()]).status().unwrap();
-        let ran = job.ended(child).await;
-        assert!(told.elapsed() < Duration::from_secs(5), "took {:?}", told.elapsed());
+        let (ran, took) = job.stopped(child, "INT").await;
+        assert!(took < Duration::from_secs(5), "took {took:?}");
         ran.ends(130, "cancelled");
         assert_eq!((ran.output("e2e-result"), ran.names("deployed").len()), ("cancelled", 7));
         assert!(job.sandbox.with(|world| world.github.runs[0].cancelled_at.is_some()), "its run was cancelled");
@@ -308,10 +305,8 @@ async fn told_to_stop_before_its_run_was_seen_it_stops_the_suite_all_the_same() 
     while job.count("workflow_runs") == 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let (told, id) = (std::time::Instant::now(), child.id().unwrap());
-    std::process::Command::new("kill").args(["-INT", &id.to_string()]).status().unwrap();
-    let ran = job.ended(child).await;
-    assert!(told.elapsed() < Duration::from_secs(5), "took {:?}", told.elapsed());
+    let (ran, took) = job.stopped(child, "INT").await;
+    assert!(took < Duration::from_secs(5), "took {took:?}");
     ran.ends(130, "cancelled");
     assert!(job.sandbox.with(|world| world.github.runs[0].cancelled_at.is_some()), "its run was cancelled\n{}", ran.stdout);
 }
@@ -343,58 +338,6 @@ async fn github_that_stumbles_is_asked_again() {
     let mut job = alone(world).await;
     job.run().await.ends(0, "success");
     job.sandbox.with(|world| assert_eq!(world.github.runs.len(), 1));
-}
-
-fn script(job: &Job, text: &str) -> String {
-    let folder = job.folder.path().join("v3-testing-framework");
-    std::fs::create_dir_all(&folder).unwrap();
-    let path = folder.join("run_tests");
-    std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-    path.display().to_string()
-}
-
-/// The suite as a program, in a folder that is called like the test repository.
-async fn program(text: &str) -> Job {
-    let mut job = alone(escher()).await;
-    let path = script(&job, text);
-    job.set("DEPLOY_E2E_COMMAND", &format!("{path} --env {{env}} --suite {{suite}} --version '{{version}} x'"))
-        .set("PATH", "/usr/bin:/bin");
-    job
-}
-
-#[tokio::test]
-async fn a_command_is_run_in_the_checkout_and_its_exit_code_decides() {
-    let mut job = program("echo \"args: $*\"; pwd; env | grep -c -e TOKEN -e INPUT_ || true").await;
-    let ran = job.run().await;
-    ran.ends(0, "success").says("args: --env dev --suite smoke --version 2.16.0-dev x").says("/v3-testing-framework");
-    assert!(ran.stdout.lines().any(|line| line == "0"), "it gets no token\n{}", ran.stdout);
-    assert_eq!(job.count("dispatch"), 0);
-    let ran = program("echo 'assertion failed: login'; exit 3").await.run().await;
-    ran.ends(6, "failed").says("it ended with code 3").says("| assertion failed: login");
-}
-
-#[tokio::test]
-async fn a_junit_report_names_the_tests_that_failed() {
-    let report = r#"<testsuites><testsuite name="smoke"><testcase classname="login" name="by token"><failure message="401 is not 200"/></testcase><testcase name="ok"/></testsuite></testsuites>"#;
-    let ran = program(&format!("mkdir -p reports; echo '{report}' > reports/junit.xml; exit 1")).await.run().await;
-    ran.ends(6, "failed").says("it ended with code 1, and 1 of 2 tests failed").says("✗ login: by token: 401 is not 200");
-    let ran = program(&format!("echo '{report}' > junit.xml")).await.run().await;
-    ran.ends(6, "failed").says("it ended with code 0, and 1 of 2 tests failed");
-    let ran = program("echo '<testsuite><testcase name=\"a\"/><testcase name=\"b\"/></testsuite>' > results.xml").await.run().await;
-    ran.ends(0, "success").says("passed, 2 tests");
-}
-
-#[tokio::test]
-async fn a_command_that_hangs_or_is_not_there_is_said_so() {
-    let mut job = program("sleep 60").await;
-    let began = std::time::Instant::now();
-    job.set("DEPLOY_E2E_TIMEOUT_MINUTES", "0.01").run().await.ends(6, "failed").says("it had not ended after 0.01 min, and was stopped");
-    assert!(began.elapsed() < Duration::from_secs(30));
-    let mut job = alone(escher()).await;
-    job.set("DEPLOY_E2E_COMMAND", "no-such-program --now").run().await.ends(6, "failed").says("`no-such-program` can't be started");
-    let mut job = alone(escher()).await;
-    job.set("DEPLOY_E2E_COMMAND", "a && b").run().await.ends(2, "refused").says("DEPLOY_E2E_COMMAND holds `&&`");
 }
 
 #[tokio::test]

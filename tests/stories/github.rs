@@ -41,6 +41,7 @@ async fn an_app_reads_compares_and_clones_with_tokens_of_its_own() {
     let asked = job.sandbox.calls().into_iter().filter(|call| call.raw.contains("repositories"));
     let scopes: BTreeSet<String> = asked.map(|call| call.body["repositories"].to_string() + &call.raw).collect();
     assert_eq!(scopes.len(), 7, "each for its own repository: {scopes:?}");
+    assert!(scopes.iter().all(|scope| scope.contains(r#""permissions":{"contents":"read"}"#)), "and to read it: {scopes:?}");
     let key = job.sandbox.with(|world| world.secrets.find(SECRET).unwrap().value.clone().unwrap());
     let printed: String = ran.stdout.lines().chain(ran.stderr.lines()).filter(|line| !line.starts_with("::add-mask::")).collect();
     assert!(!tokens.iter().any(|token| printed.contains(token)), "a token shows");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use escher_sandbox::{Sandbox, World};
 use serde_json::Value;
@@ -146,6 +146,15 @@ impl Job {
             report: report.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
             outputs,
         }
+    }
+
+    /// Sends a started binary a signal (`INT`, `TERM`) and waits for its end; how long that took, too.
+    pub(crate) async fn stopped(&self, child: tokio::process::Child, signal: &str) -> (Ran, Duration) {
+        let id = child.id().expect("it runs").to_string();
+        let told = Instant::now();
+        let sent = std::process::Command::new("kill").args([&format!("-{signal}"), &id]).status().unwrap();
+        assert!(sent.success());
+        (self.ended(child).await, told.elapsed())
     }
 
     /// The operations that the sandbox saw of one party, in order.

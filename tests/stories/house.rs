@@ -83,8 +83,6 @@ const SERVICES: &[(&str, &str, &str, &[&str])] = &[
 
 #[test]
 fn the_seven_services_are_eschers() {
-    let files = std::fs::read_dir(Path::new(ROOT).join("services")).unwrap().count();
-    assert_eq!(files, SERVICES.len());
     for (name, repo, ecr_repo, needs) in SERVICES {
         let text = std::fs::read_to_string(Path::new(ROOT).join(format!("services/{name}.yml"))).unwrap();
         let service: Value = serde_saphyr::from_str(&text).unwrap();

@@ -1,14 +1,8 @@
 //! SIGINT and SIGTERM: nothing more is begun, everyone is told, and the next run takes up where things stand.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::harness::{Job, escher};
-
-fn signal(child: &tokio::process::Child, name: &str) {
-    let id = child.id().expect("it runs").to_string();
-    let sent = std::process::Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap();
-    assert!(sent.success());
-}
 
 #[tokio::test]
 async fn an_interrupted_release_begins_nothing_more_and_the_next_run_joins_it() {
@@ -34,10 +28,7 @@ async fn interrupted(name: &str) -> Duration {
     // Both answers have been read, and nothing is healthy yet.
     tokio::time::sleep(Duration::from_millis(200)).await;
     let updates = job.count("UpdateService");
-    signal(&child, name);
-    let told = Instant::now();
-    let ran = job.ended(child).await;
-    let took = told.elapsed();
+    let (ran, took) = job.stopped(child, name).await;
     ran.ends(130, "cancelled").says("left in flight").says("not begun");
     assert_eq!(job.count("UpdateService"), updates, "nothing more was begun");
     let slack = job.sandbox.with(|world| world.slack.messages[0].updates.last().map(|update| update.text.clone()));
@@ -58,7 +49,6 @@ async fn interrupted_while_planning_nothing_has_changed() {
     while job.count("token") == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    signal(&child, "INT");
-    let ran = job.ended(child).await;
+    let (ran, _) = job.stopped(child, "INT").await;
     ran.ends(130, "cancelled").says("cancelled before anything was begun").says("nothing has changed");
 }

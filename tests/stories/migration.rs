@@ -90,9 +90,7 @@ async fn interrupted_while_it_migrates_the_next_run_takes_the_task_up() {
     while job.count("RunTask") == 0 {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    let id = child.id().expect("it runs").to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
-    let ran = job.ended(child).await;
+    let (ran, _) = job.stopped(child, "INT").await;
     ran.ends(130, "cancelled").says("cancelled while a migration ran").says("no service was updated");
     job.run().await.ends(0, "success");
     assert_eq!(job.count("RunTask"), 1);

@@ -77,3 +77,13 @@ async fn smoke_asks_what_runs_and_changes_nothing() {
     });
     job.run().await.ends(5, "failed").says("gateway").says("answered 500, expected 200");
 }
+
+#[tokio::test]
+async fn a_typed_tag_that_no_repository_has_is_told() {
+    let mut job = Job::tag_push(escher()).await;
+    job.set("GITHUB_REF_TYPE", "branch").set("GITHUB_REF_NAME", "main").input("tag", "v2.17.0-dev").input("command", "plan");
+    let ran = job.run().await;
+    ran.says("no repository of this release has the tag v2.17.0-dev: what is deployed is the head of `develop`");
+    let known = job.input("tag", "v2.16.0-dev").run().await;
+    assert!(!known.stdout.contains("no repository of this release"), "{}", known.stdout);
+}
