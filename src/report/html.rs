@@ -52,7 +52,7 @@ pub fn page(subject: &Subject<'_>) -> String {
     body.extend(parts::warnings(subject.warnings));
     body.extend(board.and_then(|board| timeline::timeline(board, subject.time)));
     body.extend(board.map(|board| parts::services(board, subject.time)));
-    body.extend(subject.board.and_then(|board| parts::moments(board)));
+    body.extend(subject.board.and_then(parts::moments));
     body.extend(subject.notes.map(|notes| parts::notes(notes, subject.links, subject.release_url)));
     let title = escape(subject.headline);
     format!(

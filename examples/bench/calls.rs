@@ -1,0 +1,76 @@
+//! A run's calls: how many of each, why so many, and whether any was one too many.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use escher_sandbox::{Call, Sandbox, What};
+
+use crate::made::Times;
+use crate::row::Row;
+
+/// `DescribeServices` takes ten names.
+const TEN: usize = 10;
+
+/// Every operation with its number and the reason for it; the looks at what is in flight; the calls that were throttled.
+pub(crate) fn rows(group: &'static str, sandbox: &Sandbox, times: &BTreeMap<String, Times>, _scale: f64) -> Vec<Row> {
+    let calls = sandbox.calls();
+    let updated = updated(sandbox, times);
+    let looks = looks(&calls, &updated);
+    let throttled = calls.iter().filter(|call| is_throttled(call)).count();
+    let most = looks.iter().map(|look| look.calls as f64 / look.names.len().div_ceil(TEN) as f64).fold(0.0, f64::max);
+    let mut rows = vec![
+        Row::told(group, "looks at what is in flight", looks.len() as f64, ""),
+        Row::limited(group, "DescribeServices a look, over ⌈n/10⌉", most, "×", 1.0),
+        Row::told(group, "calls throttled", throttled as f64, ""),
+    ];
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for call in &calls {
+        let operation = if matches!(call.party.as_str(), "endpoint" | "github") { "GET" } else { call.operation.as_str() };
+        *counts.entry((&call.party, operation)).or_default() += 1;
+    }
+    rows.extend(counts.into_iter().map(|((party, operation), count)| Row::told(group, format!("{party} {operation}"), count as f64, "")));
+    rows
+}
+
+/// ECS has refused the call because of its rate.
+pub(crate) fn is_throttled(call: &Call) -> bool {
+    call.answer["__type"] == "ThrottlingException"
+}
+
+/// When each service was updated.
+fn updated(sandbox: &Sandbox, times: &BTreeMap<String, Times>) -> BTreeMap<String, f64> {
+    sandbox.with(|world| {
+        let at = |name: &String| {
+            let begun = world.history(name).iter().find(|moment| moment.what == What::Updated)?;
+            Some((name.clone(), begun.at))
+        };
+        times.keys().filter_map(at).collect()
+    })
+}
+
+/// One look at everything in flight.
+#[derive(Default)]
+struct Look {
+    calls: usize,
+    names: BTreeSet<String>,
+}
+
+/// The calls about services that are under way, look by look: a name that comes again begins the next one.
+fn looks(calls: &[Call], updated: &BTreeMap<String, f64>) -> Vec<Look> {
+    let mut looks: Vec<Look> = Vec::new();
+    for call in calls.iter().filter(|call| call.operation == "DescribeServices") {
+        let named: BTreeSet<String> =
+            call.body["services"].as_array().into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned)).collect();
+        let is_under_way = |name: &String| updated.get(name).is_some_and(|at| *at < call.at);
+        if !named.iter().all(is_under_way) {
+            continue;
+        }
+        match looks.last_mut().filter(|look| look.names.is_disjoint(&named)) {
+            Some(look) => {
+                look.calls += 1;
+                look.names.extend(named);
+            }
+            None => looks.push(Look { calls: 1, names: named }),
+        }
+    }
+    looks
+}
