@@ -66,7 +66,12 @@ async fn a_service_that_fails_makes_the_job_red_and_the_log_names_it() {
 
 #[tokio::test]
 async fn a_rollback_is_shown_first_and_puts_the_release_before_back() {
-    let repository = Repository::orchestrator("rollback.yml", escher("dev")).await;
+    let mut world = escher("dev");
+    let repositories: Vec<String> = world.ecr.repositories.iter().map(|repository| repository.name.clone()).collect();
+    for repository in repositories {
+        world.push_image(&repository, "2.14.0-dev");
+    }
+    let repository = Repository::orchestrator("rollback.yml", world).await;
     let back = |dry_run: &'static str| [("environment", "dev"), ("tag", "v2.14.0-dev"), ("services", "all"), ("dry_run", dry_run)];
     repository.dispatch("refs/heads/main", &back("true")).await.ends(0).says("asset-store");
     assert!(repository.updated().is_empty(), "a dry run changes nothing");
