@@ -62,15 +62,18 @@ fn is_alone_and_whole(service: &types::Service) -> bool {
 }
 
 pub(super) fn task(task: &types::Task) -> Task {
-    let is_stopped = task.last_status() == Some("STOPPED") || task.stop_code().is_some();
+    // An empty code is none.
+    let stop_code = task.stop_code().map(types::TaskStopCode::as_str).filter(|code| !code.is_empty());
+    let is_stopped = task.last_status() == Some("STOPPED") || stop_code.is_some();
     Task {
         id: text(task.task_arn()).rsplit('/').next().unwrap_or_default().to_owned(),
         started_by: task.started_by().map(DeploymentId::from),
+        definition: DefinitionArn::new(text(task.task_definition_arn())),
         is_running: task.last_status() == Some("RUNNING") && !is_stopped,
         is_healthy: task.health_status().is_some_and(|status| *status == types::HealthStatus::Healthy),
         address: address(task),
         end: is_stopped.then(|| TaskEnd {
-            code: text(task.stop_code().map(types::TaskStopCode::as_str)),
+            code: text(stop_code),
             reason: text(task.stopped_reason()),
             containers: task.containers().iter().map(container_end).collect(),
         }),
@@ -90,4 +93,23 @@ fn address(task: &types::Task) -> Option<String> {
         interfaces.filter_map(types::NetworkInterface::private_ipv4_address).next()
     };
     attached.next().or_else(in_container).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_has_ended_where_it_says_so_or_why() {
+        let ended = |status: &str, code: Option<&str>| {
+            let built = types::Task::builder().last_status(status).set_stop_code(code.map(types::TaskStopCode::from)).build();
+            let task = task(&built);
+            (task.is_running, task.end.is_some())
+        };
+        assert_eq!(ended("RUNNING", None), (true, false));
+        assert_eq!(ended("RUNNING", Some("")), (true, false), "an empty code is none");
+        assert_eq!(ended("PROVISIONING", Some("")), (false, false));
+        assert_eq!(ended("DEPROVISIONING", Some("EssentialContainerExited")), (false, true));
+        assert_eq!(ended("STOPPED", Some("")), (false, true));
+    }
 }

@@ -65,6 +65,7 @@ const BUILD: &[(&str, &str)] = &[
     ),
     ("could not read Username", "the source can't be fetched: the token may not read the repository"),
     ("Authentication failed for", "the source can't be fetched: the token may not read the repository"),
+    ("reference is not a tree", "the source can't be fetched: the repository does not hold this commit; push it, then run this again"),
     ("failed to read dockerfile", "correct `dockerfile` and `context` in the service's file: both are paths from the repository's root"),
     ("target stage", "the Dockerfile has no such stage: correct `test_target` in the service's file"),
     (
@@ -90,6 +91,11 @@ pub fn build_hint<'a>(lines: impl IntoIterator<Item = &'a str>) -> Option<&'stat
     BUILD.iter().find(|(words, _)| lines.iter().any(|line| line.contains(words))).map(|(_, advice)| *advice)
 }
 
+/// The build ended before anything was built: its source was not to be had.
+pub fn lacks_source<'a>(lines: impl IntoIterator<Item = &'a str>) -> bool {
+    build_hint(lines).is_some_and(|hint| hint.starts_with("the source can't be fetched"))
+}
+
 /// What an exit code usually means.
 pub fn exit_code_meaning(code: i32) -> Option<&'static str> {
     Some(match code {
@@ -113,5 +119,19 @@ mod tests {
         let pull = ["CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to resolve ref r: not found"];
         assert!(hint(pull).is_some_and(|advice| advice.contains("not in the repository")));
         assert_eq!(hint(["all is well"]), None);
+    }
+
+    #[test]
+    fn a_source_that_is_not_to_be_had_is_no_failed_test() {
+        // What BuildKit says of a commit that the repository doesn't have.
+        let lost = [
+            "fatal: reference is not a tree: d2051d8",
+            "ERROR: failed to build: failed to checkout remote http://h/r.git: exit status 128",
+        ];
+        assert!(lacks_source(lost));
+        assert!(!lacks_source([
+            "self-test: failed",
+            "ERROR: failed to build: process \"/service --self-test\" did not complete successfully"
+        ]));
     }
 }

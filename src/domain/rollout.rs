@@ -125,6 +125,8 @@ pub struct Task {
     pub id: String,
     /// The deployment that started it.
     pub started_by: Option<DeploymentId>,
+    /// What it runs.
+    pub definition: DefinitionArn,
     /// `lastStatus` is `RUNNING`.
     pub is_running: bool,
     /// `healthStatus` is `HEALTHY`.
@@ -191,6 +193,8 @@ pub enum Targets {
 pub struct Expected {
     /// Our deployment.
     pub deployment: DeploymentId,
+    /// What it alone runs; none where another deployment runs the same.
+    pub definition: Option<DefinitionArn>,
     /// The deployments that were listed just before it, with what they run.
     pub before: Vec<(DeploymentId, DefinitionArn)>,
     /// Events that were there before.
@@ -330,14 +334,26 @@ fn judge_replaced(expected: &Expected, observed: &Observed<'_>, ours: Option<&De
 
 /// What ECS said about going back: the event about our deployment first, because it names the cause.
 fn rollback_told(expected: &Expected, observed: &Observed<'_>, primary: &Deployment) -> Option<String> {
-    let ours = format!("deployment {}", expected.deployment);
+    told(observed.service, &expected.deployment, primary, |event| !expected.known_events.contains(&event.id))
+}
+
+fn told(service: &ServiceView, ours: &DeploymentId, primary: &Deployment, is_new: impl Fn(&Event) -> bool) -> Option<String> {
+    let ours = format!("deployment {ours}");
     let back = format!("rolling back to deployment {}", primary.id);
-    new_events(expected, observed.service)
-        .map(|event| &event.message)
+    let messages = || service.events.iter().filter(|event| is_new(event)).map(|event| &event.message);
+    messages()
         .find(|message| message.contains(&ours) && message.contains("deployment failed"))
-        .or_else(|| new_events(expected, observed.service).map(|event| &event.message).find(|message| message.contains(&back)))
+        .or_else(|| messages().find(|message| message.contains(&back)))
         .or_else(|| Some(&primary.reason).filter(|reason| reason.contains("rolling back")))
         .cloned()
+}
+
+/// The answer may be older than our deployment: what was PRIMARY before still is, ours is not listed, and ECS has not said that it
+/// went back. Nothing may be concluded from it before `STALE_FOR` is over.
+pub fn is_behind(view: &ServiceView, before: &ServiceView, ours: &DeploymentId) -> bool {
+    let (Some(primary), Some(former)) = (view.primary(), before.primary()) else { return false };
+    let is_new = |event: &Event| !before.events.iter().any(|known| known.id == event.id);
+    primary.id == former.id && primary.id != *ours && view.deployment(ours).is_none() && told(view, ours, primary, is_new).is_none()
 }
 
 /// The events since our update, newest first.
@@ -345,9 +361,12 @@ pub fn new_events<'a>(expected: &'a Expected, service: &'a ServiceView) -> impl 
     service.events.iter().filter(|event| !expected.known_events.contains(&event.id))
 }
 
-/// The tasks of our deployment.
+/// The tasks of our deployment. Where a task's starter is no deployment, its definition tells whose it is.
 pub fn our_tasks<'a>(expected: &'a Expected, tasks: &'a [Task]) -> impl Iterator<Item = &'a Task> {
-    tasks.iter().filter(|task| task.started_by.as_ref() == Some(&expected.deployment))
+    tasks.iter().filter(|task| match &task.started_by {
+        Some(by) if by.as_str().starts_with("ecs-svc/") => *by == expected.deployment,
+        _ => expected.definition.as_ref() == Some(&task.definition),
+    })
 }
 
 fn healthy_tasks(expected: &Expected, observed: &Observed<'_>) -> u32 {

@@ -40,6 +40,7 @@ fn service(mut deployments: Vec<Deployment>) -> ServiceView {
 fn expected() -> Expected {
     Expected {
         deployment: OURS.into(),
+        definition: Some("task-definition/f:2".into()),
         before: vec![(OLD.into(), "task-definition/f:1".into())],
         known_events: BTreeSet::from(["old".to_owned()]),
         has_health_check: true,
@@ -48,7 +49,9 @@ fn expected() -> Expected {
 }
 
 fn task(id: &str, by: &str) -> Task {
-    Task { id: id.into(), started_by: Some(by.into()), is_running: true, is_healthy: true, address: Some(id.into()), end: None }
+    let definition = if by == OURS { "task-definition/f:2" } else { "task-definition/f:1" };
+    let (id, by) = (id.to_owned(), Some(by.into()));
+    Task { address: Some(id.clone()), id, started_by: by, definition: definition.into(), is_running: true, is_healthy: true, end: None }
 }
 
 fn crashed(id: &str, by: &str) -> Task {
@@ -233,6 +236,21 @@ fn an_older_answer_is_no_verdict_however_often_we_were_listed() {
 }
 
 #[test]
+fn an_answer_older_than_our_deployment_proves_nothing() {
+    let before = service(vec![deployment(OLD, 1, Completed, 2)]);
+    let ours: DeploymentId = OURS.into();
+    let is_behind = |case: &Case| is_behind(&case.service, &before, &ours);
+    let as_before = || Case::new(vec![deployment(OLD, 1, Completed, 2)]);
+    assert!(is_behind(&as_before()), "as before our update, and no word of a way back");
+    assert!(!is_behind(&as_before().event(FAILED_EVENT)), "ECS has said that it went back");
+    assert!(!is_behind(&as_before().event("(service s) rolling back to deployment ecs-svc/1111.")));
+    assert!(!is_behind(&as_before().with(|case| case.service.deployments[0].reason = "circuit breaker: rolling back to it".into())));
+    assert!(!is_behind(&Case::new(vec![deployment(OURS, 2, Completed, 2), deployment(OLD, 1, Completed, 1)])));
+    assert!(!is_behind(&Case::new(vec![deployment(OLD, 1, InProgress, 2), deployment(OURS, 2, Failed, 0)])), "ours is listed");
+    assert!(!is_behind(&Case::new(vec![deployment(OTHER, 3, Completed, 2)])), "someone else's");
+}
+
+#[test]
 fn a_service_that_recovered_from_crashes_is_healthy() {
     let recovered = rolling().with(|case| {
         case.service.breaker.enabled = false;
@@ -293,4 +311,23 @@ fn no_shape_without_our_completed_deployment_is_a_success() {
             }
         }
     }
+}
+
+#[test]
+fn a_task_that_names_no_deployment_is_told_by_its_definition() {
+    let unnamed = |id: &str, by: Option<&str>, revision: u32| Task {
+        started_by: by.map(DeploymentId::from),
+        definition: DefinitionArn::new(format!("task-definition/f:{revision}")),
+        ..task(id, OURS)
+    };
+    let tasks = [
+        unnamed("a", Some("s"), 2),
+        unnamed("b", None, 2),
+        unnamed("old", Some("s"), 1),
+        // A deployment that is named is believed.
+        unnamed("other", Some(OTHER), 2),
+    ];
+    let ours = |expected: &Expected| our_tasks(expected, &tasks).map(|task| task.id.clone()).collect::<Vec<_>>();
+    assert_eq!(ours(&expected()), ["a", "b"]);
+    assert_eq!(ours(&Expected { definition: None, ..expected() }), [""; 0], "two deployments of one definition");
 }

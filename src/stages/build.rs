@@ -236,6 +236,9 @@ impl Workshop<'_> {
             _ => (Vec::new(), "run it again; if it stays, see the log above".to_owned()),
         };
         let what = match (&service.test_target, in_test) {
+            _ if diagnosis::lacks_source(log.iter().map(String::as_str)) => {
+                format!("its source, {}, could not be fetched: {error}", order.commit)
+            }
             (Some(stage), true) => format!("its test (stage `{stage}`) failed for {}: {error}", order.commit),
             _ => format!("its build of {} failed: {error}", order.commit),
         };

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use super::*;
 use crate::domain::board::Row;
+use crate::domain::names::DefinitionArn;
 use crate::domain::plan::{Action, Side};
 use crate::domain::rollout::{Breaker, ContainerEnd, Event};
 use crate::report::advice;
@@ -116,6 +117,7 @@ const EVENTS: &[(&str, &str)] = &[
 fn shown(tasks: &[Task], events: &[&str]) -> String {
     let expected = Expected {
         deployment: "ecs-svc/2".into(),
+        definition: None,
         before: Vec::new(),
         known_events: BTreeSet::new(),
         has_health_check: true,
@@ -143,6 +145,7 @@ fn every_way_to_stop_comes_with_something_to_do() {
         let task = |id: &str| Task {
             id: id.to_owned(),
             started_by: Some("ecs-svc/2".into()),
+            definition: DefinitionArn::default(),
             is_running: false,
             is_healthy: false,
             address: None,

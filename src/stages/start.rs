@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -17,7 +18,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(300);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 /// A lost answer is looked for this long: `DescribeServices` may lag behind an update by seconds.
 const LOOK_FOR: Duration = Duration::from_secs(8);
-/// Throttling and lost requests are borne this long.
+/// What is checked longer ago than this is checked again.
+const LONG: Duration = Duration::from_secs(2);
+/// Lost requests are borne this long; throttling, which says that nothing was done, for as long as a deployment may take.
 const UPDATE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a start went wrong.
@@ -45,22 +48,26 @@ pub(super) async fn start(
 ) -> Result<Started, Stopped> {
     let name = &planned.view.name;
     if let Start::Join(id) = &planned.start {
-        return Ok(started(planned, &planned.view, id, timeout));
+        let joined = planned.view.deployments.iter().find(|deployment| deployment.id == *id);
+        return Ok(started(planned, &planned.view, id, joined.map(|joined| joined.definition.clone()), timeout));
     }
     let before = current(clients, name).await.map_err(|error| failed("ecs:DescribeServices", &error))?;
     // ECS may have gone back by itself while others went first.
     if let (Start::Back(definition), Some(primary)) = (&planned.start, before.primary())
         && primary.definition == *definition
     {
-        return Ok(started(planned, &before, &primary.id, timeout));
+        return Ok(started(planned, &before, &primary.id, Some(definition.clone()), timeout));
     }
-    let expected_primary = planned.view.primary().map(|primary| &primary.id);
-    if before.primary().map(|primary| &primary.id) != expected_primary {
-        return Err(superseded(before.primary(), "another deployment began after the plan was made; nothing of ours was begun"));
-    }
+    follows_the_plan(planned, &before)?;
+    let mut before = before;
     let update = match &planned.start {
         Start::Update(body) => {
-            Update::To(clients.ecs.register(body).await.map_err(|error| failed("ecs:RegisterTaskDefinition and iam:PassRole", &error))?)
+            let (definition, has_waited) = register(clients, body, halted, timeout).await?;
+            if has_waited {
+                before = current(clients, name).await.map_err(|error| failed("ecs:DescribeServices", &error))?;
+                follows_the_plan(planned, &before)?;
+            }
+            Update::To(definition)
         }
         Start::Back(definition) | Start::Registered(definition) => Update::To(definition.clone()),
         _ => Update::Again,
@@ -68,21 +75,72 @@ pub(super) async fn start(
     if *halted.borrow() {
         return Err(Stopped::Halted);
     }
-    let answer = update_once(clients, name, &update, &before, halted).await?;
+    let answer = update_once(clients, name, &update, &before, halted, timeout).await?;
     let ours = check(&before, &answer, &update)?;
-    Ok(started(planned, &before, &ours, timeout))
+    let definition = match update {
+        Update::To(definition) => Some(definition),
+        Update::Again => None,
+    };
+    Ok(started(planned, &before, &ours, definition, timeout))
 }
 
-fn started(planned: &PlannedService, before: &ServiceView, ours: &DeploymentId, timeout: Duration) -> Started {
+fn started(
+    planned: &PlannedService,
+    before: &ServiceView,
+    ours: &DeploymentId,
+    definition: Option<DefinitionArn>,
+    timeout: Duration,
+) -> Started {
     let others = before.deployments.iter().filter(|deployment| deployment.id != *ours);
+    let is_alone = |definition: &DefinitionArn| others.clone().all(|deployment| deployment.definition != *definition);
     let expected = Expected {
         deployment: ours.clone(),
+        definition: definition.filter(is_alone),
         before: others.map(|deployment| (deployment.id.clone(), deployment.definition.clone())).collect(),
         known_events: before.events.iter().map(|event| event.id.clone()).collect(),
         has_health_check: planned.definition.has_health_check(),
         timeout,
     };
     Started { expected, at: Instant::now() }
+}
+
+/// What the plan saw is still what is there.
+fn follows_the_plan(planned: &PlannedService, now: &ServiceView) -> Result<(), Stopped> {
+    let primary = |view: &ServiceView| view.primary().map(|primary| primary.id.clone());
+    if primary(now) == primary(&planned.view) {
+        return Ok(());
+    }
+    Err(superseded(now.primary(), "another deployment began after the plan was made; nothing of ours was begun"))
+}
+
+/// Registers. Throttled, it certainly did not happen and is tried again: one bucket is shared with everyone who releases in this
+/// account, and holds a token a second. True where that took long enough for somebody else to come between.
+async fn register(
+    clients: &Clients,
+    body: &Value,
+    halted: &watch::Receiver<bool>,
+    patience: Duration,
+) -> Result<(DefinitionArn, bool), Stopped> {
+    let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
+    loop {
+        let error = match clients.ecs.register(body).await {
+            Ok(definition) => return Ok((definition, began.elapsed() > LONG)),
+            Err(error) => error,
+        };
+        if !error.is_throttled() || began.elapsed() > patience {
+            return Err(failed("ecs:RegisterTaskDefinition and iam:PassRole", &error));
+        }
+        wait(&mut pause).await;
+        if *halted.borrow() {
+            return Err(Stopped::Halted);
+        }
+    }
+}
+
+/// Longer each time, and by chance never in step with others.
+async fn wait(pause: &mut Duration) {
+    sleep(*pause + pause.mul_f64(fastrand::f64())).await;
+    *pause = (*pause * 2).min(LONGEST_PAUSE);
 }
 
 async fn current(clients: &Clients, name: &EcsServiceName) -> Result<ServiceView, CallError> {
@@ -106,6 +164,7 @@ async fn update_once(
     update: &Update,
     before: &ServiceView,
     halted: &watch::Receiver<bool>,
+    patience: Duration,
 ) -> Result<Answer, Stopped> {
     let mut pause = FIRST_PAUSE;
     let began = Instant::now();
@@ -120,11 +179,10 @@ async fn update_once(
         };
         tracing::debug!(%error, service = %name, "no good answer to UpdateService");
         if error.is_throttled() {
-            if began.elapsed() > UPDATE_PATIENCE {
+            if began.elapsed() > patience {
                 return Err(failed("", &error));
             }
-            sleep(pause + Duration::from_millis(fastrand::u64(..300))).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            wait(&mut pause).await;
             continue;
         }
         if let Some(view) = appeared(clients, name, before).await {

@@ -1,28 +1,16 @@
 //! Images on a real Docker engine and a real registry, of source from a real git host. AWS and GitHub's API are the sandbox's;
 //! its ECR shows what the registry holds. Start it with `tests/realstack/run`.
-#![expect(clippy::disallowed_methods, reason = "stories start programs, and the script `run` says where the stack is")]
-#![expect(clippy::print_stderr, reason = "a measured figure is shown")]
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on should stop")]
-
-mod stack;
 
 use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use escher_sandbox::World;
-use stack::{Commit, Stack};
+
+use crate::stack::{self, Commit, Stack, publish};
 
 const GATEWAY: &str = "escher-dbai/v2-gateway-service-java";
 const AUTORESOLVER: &str = "escher-dbai/v2-autoresolver-java";
-
-/// GitHub has these commits under a tag, and at the heads of both branches.
-fn publish(world: &mut World, tag: &str, commits: &BTreeMap<String, Commit>) {
-    for (name, commit) in commits {
-        let repository = world.github.repository_mut(name);
-        repository.tag(tag, &commit.id, &commit.tree).branch("develop", &commit.id, &commit.tree).branch("main", &commit.id, &commit.tree);
-    }
-}
 
 /// The story of a release line, in one piece: each chapter stands on what the ones before left in the registry.
 #[tokio::test(flavor = "multi_thread")]

@@ -13,13 +13,13 @@ use escher_sandbox::{Backing, Sandbox, World};
 use serde_json::Value;
 use tempfile::TempDir;
 
-const HERE: &str = env!("CARGO_MANIFEST_DIR");
+pub(crate) const HERE: &str = env!("CARGO_MANIFEST_DIR");
 /// No story takes longer.
-const LIMIT: Duration = Duration::from_secs(240);
+pub(crate) const LIMIT: Duration = Duration::from_secs(240);
 
 /// Engine, registry and git host.
 pub(crate) struct Stack {
-    variables: BTreeMap<String, String>,
+    pub(crate) variables: BTreeMap<String, String>,
     binary: PathBuf,
     /// The repositories of this story.
     git: PathBuf,
@@ -30,7 +30,7 @@ pub(crate) struct Job {
     pub(crate) sandbox: Sandbox,
     pub(crate) variables: BTreeMap<String, String>,
     pub(crate) folder: TempDir,
-    binary: PathBuf,
+    pub(crate) binary: PathBuf,
 }
 
 /// What a job left behind.
@@ -138,6 +138,15 @@ impl Stack {
         [name.to_owned(), format!("{name}.git")].iter().map(|name| self.git.join(name)).find(|path| path.is_dir()).unwrap()
     }
 
+    /// A file of a repository as it is on `main`.
+    pub(crate) fn file(&self, repository: &str, path: &str) -> String {
+        let folder = self.repository(&format!("escher-dbai/{repository}"));
+        let words = ["-c", "safe.directory=*", "show", &format!("main:{path}")];
+        let output = command(Path::new("git")).current_dir(folder).args(words).output().unwrap();
+        assert!(output.status.success(), "{path}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// The token that the git host asks for.
     pub(crate) fn git_token(&self) -> &str {
         &self.variables["GIT_TOKEN"]
@@ -157,13 +166,26 @@ impl Job {
         self
     }
 
-    /// Runs a command, and watches everything that it starts.
-    pub(crate) async fn run(&mut self, command: &str) -> Ran {
+    /// Starts a command.
+    pub(crate) fn start(&mut self, command: &str) -> tokio::process::Child {
         self.set("INPUT_COMMAND", command);
         let _ = std::fs::remove_file(self.folder.path().join("output"));
         let mut program = tokio::process::Command::new(&self.binary);
         program.env_clear().envs(&self.variables).current_dir(self.folder.path()).kill_on_drop(true);
-        let child = program.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        program.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Waits for a command that was started, and reads what it left.
+    pub(crate) async fn ended(&self, child: tokio::process::Child) -> Ran {
+        let output = tokio::time::timeout(LIMIT, child.wait_with_output()).await.expect("it ends in time").unwrap();
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let outputs = outputs(&std::fs::read_to_string(self.folder.path().join("output")).unwrap_or_default());
+        Ran::new(output.status.code().unwrap_or(-1), text, outputs)
+    }
+
+    /// Runs a command, and watches everything that it starts.
+    pub(crate) async fn run(&mut self, command: &str) -> Ran {
+        let child = self.start(command);
         let id = child.id().unwrap();
         let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
         let watching = tokio::spawn(async move {
@@ -177,16 +199,18 @@ impl Job {
             }
             (lines, most)
         });
-        let output = tokio::time::timeout(LIMIT, child.wait_with_output()).await.expect("it ends in time").unwrap();
+        let ran = self.ended(child).await;
         drop(stop);
         let (command_lines, most_at_once) = watching.await.unwrap();
-        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        let outputs = outputs(&std::fs::read_to_string(self.folder.path().join("output")).unwrap_or_default());
-        Ran { code: output.status.code().unwrap_or(-1), text, outputs, command_lines, most_at_once }
+        Ran { command_lines, most_at_once, ..ran }
     }
 }
 
 impl Ran {
+    pub(crate) fn new(code: i32, text: String, outputs: BTreeMap<String, String>) -> Self {
+        Self { code, text, outputs, command_lines: BTreeSet::new(), most_at_once: 0 }
+    }
+
     #[track_caller]
     pub(crate) fn ends(&self, code: i32, result: &str) -> &Self {
         let found = (self.code, self.outputs.get("result").map_or("", String::as_str));
@@ -207,9 +231,22 @@ impl Ran {
         services.map(|it| (text(&it["name"]), (text(&it["action"]), text(&it["to"]["digest"])))).collect()
     }
 
+    /// An output that is a JSON array of names.
+    pub(crate) fn names(&self, output: &str) -> Vec<String> {
+        serde_json::from_str(&self.outputs[output]).unwrap()
+    }
+
     /// How many images it built.
     pub(crate) fn built(&self) -> usize {
         self.text.lines().filter(|line| line.contains("✓") && line.contains("  built ")).count()
+    }
+}
+
+/// GitHub has these commits under a tag, and at the heads of both branches.
+pub(crate) fn publish(world: &mut World, tag: &str, commits: &BTreeMap<String, Commit>) {
+    for (name, commit) in commits {
+        let repository = world.github.repository_mut(name);
+        repository.tag(tag, &commit.id, &commit.tree).branch("develop", &commit.id, &commit.tree).branch("main", &commit.id, &commit.tree);
     }
 }
 
@@ -223,7 +260,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-fn command(program: &Path) -> Command {
+pub(crate) fn command(program: &Path) -> Command {
     Command::new(program)
 }
 
