@@ -78,6 +78,7 @@ impl Run<'_> {
             (Some(tag), _) => self.only_plan(tag).await,
             (None, _) => Ending::default(),
         };
+        ending.warnings.splice(0..0, self.request.doubts.iter().cloned());
         ending.environment = Some(self.request.environment.name.clone());
         ending.tag = self.request.tag.clone();
         ending.matrix = ending.plan.as_ref().map(|plan| Matrix::of(plan, &self.request.services)).unwrap_or_default();

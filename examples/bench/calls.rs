@@ -9,17 +9,20 @@ use crate::row::Row;
 
 /// `DescribeServices` takes ten names.
 const TEN: usize = 10;
+/// The calls of one look come so close to each other, in real seconds.
+const TOGETHER: f64 = 0.005;
 
 /// Every operation with its number and the reason for it; the looks at what is in flight; the calls that were throttled.
-pub(crate) fn rows(group: &'static str, sandbox: &Sandbox, times: &BTreeMap<String, Times>, _scale: f64) -> Vec<Row> {
+pub(crate) fn rows(group: &'static str, sandbox: &Sandbox, times: &BTreeMap<String, Times>, scale: f64) -> Vec<Row> {
     let calls = sandbox.calls();
     let updated = updated(sandbox, times);
-    let looks = looks(&calls, &updated);
+    let looks = looks(&calls, &updated, TOGETHER * scale);
     let throttled = calls.iter().filter(|call| is_throttled(call)).count();
-    let most = looks.iter().map(|look| look.calls as f64 / look.names.len().div_ceil(TEN) as f64).fold(0.0, f64::max);
+    let over = looks.iter().filter(|look| look.calls > look.names.len().div_ceil(TEN)).count();
     let mut rows = vec![
         Row::told(group, "looks at what is in flight", looks.len() as f64, ""),
-        Row::limited(group, "DescribeServices a look, over ⌈n/10⌉", most, "×", 1.0),
+        // Two looks that fall together can't be told from one that takes a call too many.
+        Row::limited(group, "looks with more DescribeServices than ⌈n/10⌉", 100.0 * over as f64 / looks.len() as f64, "%", 5.0),
         Row::told(group, "calls throttled", throttled as f64, ""),
     ];
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
@@ -52,10 +55,11 @@ fn updated(sandbox: &Sandbox, times: &BTreeMap<String, Times>) -> BTreeMap<Strin
 struct Look {
     calls: usize,
     names: BTreeSet<String>,
+    at: f64,
 }
 
-/// The calls about services that are under way, look by look: a name that comes again begins the next one.
-fn looks(calls: &[Call], updated: &BTreeMap<String, f64>) -> Vec<Look> {
+/// The calls about services that are under way, look by look: a pause, or a name that comes again, begins the next one.
+fn looks(calls: &[Call], updated: &BTreeMap<String, f64>, together: f64) -> Vec<Look> {
     let mut looks: Vec<Look> = Vec::new();
     for call in calls.iter().filter(|call| call.operation == "DescribeServices") {
         let named: BTreeSet<String> =
@@ -64,12 +68,13 @@ fn looks(calls: &[Call], updated: &BTreeMap<String, f64>) -> Vec<Look> {
         if !named.iter().all(is_under_way) {
             continue;
         }
-        match looks.last_mut().filter(|look| look.names.is_disjoint(&named)) {
+        match looks.last_mut().filter(|look| look.names.is_disjoint(&named) && call.at - look.at <= together) {
             Some(look) => {
                 look.calls += 1;
+                look.at = call.at;
                 look.names.extend(named);
             }
-            None => looks.push(Look { calls: 1, names: named }),
+            None => looks.push(Look { calls: 1, names: named, at: call.at }),
         }
     }
     looks

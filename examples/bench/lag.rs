@@ -144,14 +144,15 @@ fn action(bench: &Bench, sandbox: &Sandbox, folder: &Path, service: &str) -> io:
 #[expect(clippy::disallowed_methods, reason = "it starts those beside whom it measures")]
 fn other(program: &Path, sandbox: &Sandbox) -> Command {
     let mut command = Command::new(program);
-    command.env("AWS_ENDPOINT_URL", sandbox.url()).env("AWS_REGION", "us-west-1").stdin(Stdio::null());
+    command.env("AWS_ENDPOINT_URL", sandbox.url()).env("AWS_REGION", "us-west-1").env("AWS_DEFAULT_REGION", "us-west-1").stdin(Stdio::null());
     command.env("AWS_ACCESS_KEY_ID", "AKIASANDBOXSTATIC").env("AWS_SECRET_ACCESS_KEY", "any").env("AWS_MAX_ATTEMPTS", "3");
     command
 }
 
-/// The first `aws` of the usual places.
-pub(crate) fn aws(path: Option<&str>, home: Option<&str>) -> Option<PathBuf> {
-    let own = home.map(|home| Path::new(home).join(".cache/escher-deploy/tools/python/bin/aws"));
-    let on_path = path.into_iter().flat_map(std::env::split_paths).map(|folder| folder.join("aws"));
-    own.into_iter().chain(on_path).find(|file| file.is_file())
+/// The project's own `aws`, or the first one on the path.
+#[expect(clippy::disallowed_methods, reason = "where programs are is no configuration of the pipeline")]
+pub(crate) fn aws() -> Option<PathBuf> {
+    let own = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache/escher-deploy/tools/python/bin/aws"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    own.into_iter().chain(std::env::split_paths(&path).map(|folder| folder.join("aws"))).find(|file| file.is_file())
 }

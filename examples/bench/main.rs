@@ -19,7 +19,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use escher_deploy::config::env;
 use escher_sandbox::{Sandbox, World};
 
 use crate::release::{Release, shipped};
@@ -125,14 +124,13 @@ fn generated(
 fn read_arguments() -> io::Result<Bench> {
     let own = std::env::current_exe()?;
     let target = own.parent().and_then(Path::parent).unwrap_or(Path::new("."));
-    let variables = env::variables();
     let mut bench = Bench {
         program: target.join("escher-deploy"),
         is_release: !cfg!(debug_assertions),
         is_quick: false,
         only: None,
         json: target.join("bench.json"),
-        aws: lag::aws(variables.get("PATH").map(String::as_str), variables.get("HOME").map(String::as_str)),
+        aws: lag::aws(),
         action: None,
         runtime: tokio::runtime::Builder::new_current_thread().build()?,
     };

@@ -12,6 +12,7 @@ use aws_sdk_ecs::config::timeout::TimeoutConfig;
 use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
 
 use super::console::Masks;
+use super::oidc;
 use super::role::{Role, RoleError, RoleProvider, session_name};
 use crate::config::runner::Runner;
 use crate::domain::environment::Environment;
@@ -136,7 +137,8 @@ pub async fn connect(environment: &Environment, runner: &Runner, http: &reqwest:
         .identity_cache(IdentityCache::lazy().buffer_time(Duration::from_secs(1)).build());
     let config = match (&environment.role_arn, runner.oidc()) {
         (Some(arn), Some(oidc)) => {
-            let base = loader.no_credentials().load().await;
+            // The token is on its way while the SDK gets ready.
+            let (token, base) = tokio::join!(oidc::fetch(http, &oidc), loader.no_credentials().load());
             let role = Role {
                 arn: arn.clone(),
                 session: session_name(runner.run_id()),
@@ -145,7 +147,7 @@ pub async fn connect(environment: &Environment, runner: &Runner, http: &reqwest:
                 sts: aws_sdk_sts::Client::new(&base),
                 masks: masks.clone(),
             };
-            let first = role.assume().await.map_err(|error| explain(arn, &error))?;
+            let first = async { role.assume_with(token?).await }.await.map_err(|error| explain(arn, &error))?;
             let provider = aws_sdk_sts::config::SharedCredentialsProvider::new(RoleProvider::new(role, first));
             base.into_builder().credentials_provider(provider).build()
         }
@@ -207,6 +209,11 @@ fn explain(arn: &str, error: &RoleError) -> Error {
         RoleError::Oidc(error) => {
             Error::refused("GitHub OIDC", error.to_string(), "run the job again; if it stays, see https://www.githubstatus.com")
         }
+        RoleError::Silent(_) => Error::refused(
+            "AWS STS",
+            error.to_string(),
+            "run the job again; if it stays, check the runner's way out, AWS_ENDPOINT_URL and DEPLOY_REGION, and https://health.aws.amazon.com",
+        ),
         RoleError::Empty => Error::refused(arn, error.to_string(), "run the job again"),
     }
 }
@@ -224,7 +231,7 @@ fn trust(sub: &str) -> String {
         "the role's trust policy must allow exactly that:\n\
          \"StringEquals\": {{ \"token.actions.githubusercontent.com:aud\": \"{}\",\n\
          \u{20}                 \"token.actions.githubusercontent.com:sub\": \"{sub}\" }}{}",
-        super::oidc::AUDIENCE,
+        oidc::AUDIENCE,
         if sub.contains('@') { ids } else { "" },
     )
 }

@@ -3,8 +3,9 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, RwLock};
 
-use crate::report::commands::{Annotation, add_mask};
+use crate::report::commands::{Annotation, add_mask, data};
 use crate::report::text::defuse;
+use crate::report::{html, summary};
 
 /// Shorter texts would cut holes into ordinary words.
 const SHORTEST_SECRET: usize = 6;
@@ -37,13 +38,14 @@ impl Masks {
         if secrets.iter().any(|known| known == secret) {
             return;
         }
-        secrets.push(secret.to_owned());
-        // Summary and page escape before they are written.
-        for escaped in [crate::report::summary::escape(secret), crate::report::html::escape(secret)] {
-            if escaped != secret {
-                secrets.push(escaped);
-            }
+        // Each line of it, as the runner does; and as it looks where it was escaped before it is written.
+        for part in std::iter::once(secret).chain(secret.lines()).filter(|part| part.len() >= SHORTEST_SECRET) {
+            let json = serde_json::Value::from(part).to_string();
+            let escaped = [summary::escape(part), html::escape(part), json.trim_matches('"').to_owned(), data(part)];
+            secrets.extend(std::iter::once(part.to_owned()).chain(escaped));
         }
+        secrets.sort_unstable();
+        secrets.dedup();
         // One that begins another must not leave the other's end behind.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         if self.announces {

@@ -16,7 +16,7 @@ use aws_sdk_ecs::types::{
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::aws::{Aws, CallError, FreshCredentials};
 use super::ecs_view;
@@ -28,15 +28,18 @@ use crate::domain::task_definition::{DefinitionError, TaskDefinition};
 
 /// `DescribeServices` takes ten names.
 pub const SERVICES_AT_ONCE: usize = 10;
-const TASKS_AT_ONCE: usize = 100;
 const REGISTER_TRIES: u64 = 8;
+/// Tokens that are left in ECS's buckets: calls arrive a little sooner or later than they were sent.
+const IN_RESERVE: u32 = 2;
 
 /// One cluster.
 #[derive(Clone, Debug)]
 pub struct Ecs {
-    client: Client,
-    cluster: String,
+    pub(super) client: Client,
+    pub(super) cluster: String,
     registrations: Pace,
+    updates: Pace,
+    definitions: Pace,
 }
 
 /// A command that is run once.
@@ -77,10 +80,35 @@ pub enum ReadError {
 }
 
 impl Ecs {
-    /// The cluster's client.
-    pub fn new(aws: &Aws, cluster: &str) -> Self {
+    /// The cluster's client; ECS grants the account so many times its documented rates.
+    pub fn new(aws: &Aws, cluster: &str, rate: f64) -> Self {
         let config = aws_sdk_ecs::config::Builder::from(&aws.config).retry_classifier(FreshCredentials).build();
-        Self { client: Client::from_conf(config), cluster: cluster.to_owned(), registrations: Pace::new(20, Duration::from_secs(1)) }
+        Self {
+            client: Client::from_conf(config),
+            cluster: cluster.to_owned(),
+            registrations: Pace::new(20 - IN_RESERVE, rate),
+            updates: Pace::new(50 - IN_RESERVE, 5.0 * rate),
+            definitions: Pace::new(50 - IN_RESERVE, 20.0 * rate),
+        }
+    }
+
+    /// Takes the turn to set a service in motion; where ECS would refuse that by now, the time at which it would not.
+    ///
+    /// # Errors
+    /// The time of the next turn.
+    pub fn turn_to_start(&self, registers: bool) -> Result<(), Instant> {
+        self.updates.next()?;
+        if registers {
+            self.registrations.next()?;
+            self.registrations.take();
+        }
+        self.updates.take();
+        Ok(())
+    }
+
+    /// Waits for the turn of one registration that starts nothing.
+    pub async fn turn_to_register(&self) {
+        self.registrations.turn().await;
     }
 
     /// At most ten services; those that don't exist are left out.
@@ -99,6 +127,7 @@ impl Ecs {
     /// # Errors
     /// `ReadError`.
     pub async fn definition(&self, arn: &DefinitionArn) -> Result<TaskDefinition, ReadError> {
+        self.definitions.turn().await;
         let body = RawBody::default();
         let request = self.client.describe_task_definition().task_definition(arn.as_str()).include(TaskDefinitionField::Tags);
         let sent = request.customize().interceptor(body.clone()).send().await;
@@ -107,19 +136,23 @@ impl Ecs {
         Ok(TaskDefinition::from_answer(&answer)?)
     }
 
-    /// Registers a request exactly as it is.
+    /// Registers a request exactly as it is. The turn for it was taken before.
     ///
     /// # Errors
-    /// `CallError`.
+    /// `CallError`; throttled, it may be tried again.
     pub async fn register(&self, request: &Value) -> Result<DefinitionArn, CallError> {
         let mut tried = 0;
         loop {
-            self.registrations.turn().await;
             tried += 1;
             match self.register_once(request).await {
                 // Two runs that register revisions of one family at the same moment.
                 Err(error) if error.message.contains("Too many concurrent attempts") && tried < REGISTER_TRIES => {
                     sleep(Duration::from_millis(200 * tried + fastrand::u64(..500))).await;
+                    self.registrations.turn().await;
+                }
+                Err(error) if error.is_throttled() => {
+                    self.registrations.is_empty();
+                    return Err(error);
                 }
                 other => return other,
             }
@@ -152,7 +185,11 @@ impl Ecs {
         };
         let once = aws_sdk_ecs::config::Builder::default().retry_config(RetryConfig::disabled());
         let sent = request.customize().config_override(once).send().await;
-        let answer = sent.map_err(|error| CallError::new("UpdateService", &error))?;
+        let answer = sent.map_err(|error| CallError::new("UpdateService", &error)).inspect_err(|error| {
+            if error.is_throttled() {
+                self.updates.is_empty();
+            }
+        })?;
         Ok(answer.service().map(ecs_view::service).unwrap_or_default())
     }
 
@@ -198,18 +235,6 @@ impl Ecs {
         let is_ours =
             |brief: &&ServiceDeploymentBrief| brief.target_service_revision_arn().and_then(|arn| arn.rsplit('/').next()) == Some(number);
         Ok(listed.service_deployments().iter().find(is_ours).cloned())
-    }
-
-    /// The tasks of a service: those that run, and on demand those that ended within the hour that ECS keeps them.
-    ///
-    /// # Errors
-    /// `CallError`.
-    pub async fn tasks(&self, service: &EcsServiceName, ended_too: bool) -> Result<Vec<Task>, CallError> {
-        let ended = async { if ended_too { self.task_arns(service, DesiredStatus::Stopped).await } else { Ok(Vec::new()) } };
-        let (running, ended) = tokio::join!(self.task_arns(service, DesiredStatus::Running), ended);
-        let mut arns = running?;
-        arns.extend(ended?);
-        self.described(&arns).await
     }
 
     /// The tasks of a family that somebody started under a name, running and ended.
@@ -265,26 +290,6 @@ impl Ecs {
             let why = answer.failures().iter().filter_map(|failure| failure.reason()).collect::<Vec<_>>().join(", ");
             CallError { operation: "RunTask", code: "NotPlaced".to_owned(), message: why }
         })
-    }
-
-    async fn described(&self, arns: &[String]) -> Result<Vec<Task>, CallError> {
-        let mut tasks = Vec::with_capacity(arns.len());
-        for some in arns.chunks(TASKS_AT_ONCE) {
-            let request = self.client.describe_tasks().cluster(&self.cluster).set_tasks(Some(some.to_vec()));
-            let answer = request.send().await.map_err(|error| CallError::new("DescribeTasks", &error))?;
-            tasks.extend(answer.tasks().iter().map(ecs_view::task));
-        }
-        Ok(tasks)
-    }
-
-    async fn task_arns(&self, service: &EcsServiceName, status: DesiredStatus) -> Result<Vec<String>, CallError> {
-        let request = self.client.list_tasks().cluster(&self.cluster).service_name(service.as_str()).desired_status(status);
-        let mut pages = request.into_paginator().send();
-        let mut arns = Vec::new();
-        while let Some(page) = pages.next().await {
-            arns.extend(page.map_err(|error| CallError::new("ListTasks", &error))?.task_arns.unwrap_or_default());
-        }
-        Ok(arns)
     }
 }
 

@@ -63,6 +63,9 @@ pub enum GitHubError {
     /// Nothing in it that means anything.
     #[error("GitHub's answer can't be read")]
     Odd,
+    /// No address that anything can be sent to.
+    #[error("GITHUB_API_URL is `{0}`, which is no address, as in https://api.github.com")]
+    Address(String),
     /// A token with characters that no header takes.
     #[error("the GitHub token holds a line break or another character that no token has")]
     Token,
@@ -301,10 +304,15 @@ pub(super) fn encoded(name: &str) -> String {
 
 type Builder = OctocrabBuilder<octocrab::NoSvc, octocrab::DefaultOctocrabBuilderConfig, octocrab::NoAuth, octocrab::NotLayerReady>;
 
-fn build(http: &reqwest::Client, url: &str, with: impl FnOnce(Builder) -> octocrab::Result<Builder>) -> Result<Octocrab, GitHubError> {
+fn build(client: &reqwest::Client, url: &str, with: impl FnOnce(Builder) -> octocrab::Result<Builder>) -> Result<Octocrab, GitHubError> {
+    // octocrab takes it for granted that an address is a whole one.
+    let address: Option<http::Uri> = url.parse().ok();
+    if !address.is_some_and(|address| matches!(address.scheme_str(), Some("http" | "https")) && address.host().is_some()) {
+        return Err(GitHubError::Address(crate::report::text::one_line(url, 200)));
+    }
     let builder = Octocrab::builder().base_uri(url).map_err(|error| read(&error))?;
     let builder = builder.add_header(ACCEPT, "application/vnd.github+json".to_owned());
-    with(builder).and_then(|builder| builder.build_with_reqwest(http.clone())).map_err(|error| read(&error))
+    with(builder).and_then(|builder| builder.build_with_reqwest(client.clone())).map_err(|error| read(&error))
 }
 
 /// Tries again what may pass. octocrab has retries of its own, but without a pause and without a limit of time.

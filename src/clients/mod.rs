@@ -8,6 +8,7 @@ pub mod console;
 pub mod docker;
 pub mod ecr;
 pub mod ecs;
+mod ecs_tasks;
 mod ecs_view;
 pub mod elb;
 pub mod endpoint;

@@ -1,12 +1,11 @@
 //! Keeps calls within a documented token bucket, so that ECS never has to refuse them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
-/// A token bucket: so many calls at once, then one in so long
+/// A token bucket: so many calls at once, then so many a second
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html>).
 #[derive(Clone, Debug)]
 pub(super) struct Pace {
@@ -18,19 +17,41 @@ pub(super) struct Pace {
 
 impl Pace {
     /// A full bucket.
-    pub(super) fn new(burst: u32, every: Duration) -> Self {
-        Self { every, burst, full_at: Arc::new(Mutex::new(Instant::now())) }
+    pub(super) fn new(burst: u32, a_second: f64) -> Self {
+        Self { every: Duration::from_secs_f64(1.0 / a_second), burst, full_at: Arc::new(Mutex::new(Instant::now())) }
     }
 
     /// Waits for a call's turn.
     pub(super) async fn turn(&self) {
         let until = {
-            let mut full_at = self.full_at.lock().await;
-            let now = Instant::now();
-            *full_at = (*full_at).max(now) + self.every;
+            let mut full_at = self.lock();
+            *full_at = (*full_at).max(Instant::now()) + self.every;
             *full_at - self.every * self.burst
         };
         sleep_until(until).await;
+    }
+
+    /// When the next call may be made: now, or at that time.
+    pub(super) fn next(&self) -> Result<(), Instant> {
+        let now = Instant::now();
+        let next = (*self.lock()).max(now) + self.every - self.every * self.burst;
+        if next <= now { Ok(()) } else { Err(next) }
+    }
+
+    /// Takes the turn of a call that may be made now.
+    pub(super) fn take(&self) {
+        let mut full_at = self.lock();
+        *full_at = (*full_at).max(Instant::now()) + self.every;
+    }
+
+    /// The bucket is empty, whatever was thought: others use it, too.
+    pub(super) fn is_empty(&self) {
+        let mut full_at = self.lock();
+        *full_at = (*full_at).max(Instant::now() + self.every * self.burst);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Instant> {
+        self.full_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -40,15 +61,30 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_burst_goes_at_once_and_the_rest_one_by_one() {
-        let pace = Pace::new(20, Duration::from_secs(1));
+        let pace = Pace::new(20, 1.0);
         let began = Instant::now();
         for _ in 0..20 {
+            assert_eq!(pace.next(), Ok(()));
             pace.turn().await;
         }
         assert_eq!(began.elapsed(), Duration::ZERO);
+        assert_eq!(pace.next(), Err(began + Duration::from_secs(1)));
         for _ in 0..5 {
             pace.turn().await;
         }
         assert_eq!(began.elapsed(), Duration::from_secs(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_empty_bucket_gives_one_call_for_each_token() {
+        let pace = Pace::new(20, 1.0);
+        pace.is_empty();
+        let began = Instant::now();
+        for at in 1..4 {
+            assert_eq!(pace.next(), Err(began + Duration::from_secs(at)));
+            tokio::time::advance(Duration::from_secs(1)).await;
+            assert_eq!(pace.next(), Ok(()));
+            pace.take();
+        }
     }
 }

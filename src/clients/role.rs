@@ -49,25 +49,38 @@ pub enum RoleError {
         /// What the token said.
         claims: Claims,
     },
+    /// STS gave no answer, or none of its own.
+    #[error("STS did not answer: {0}")]
+    Silent(String),
     /// STS answered without credentials.
     #[error("STS answered without credentials")]
     Empty,
 }
 
 impl Role {
-    /// Assumes the role once.
+    /// Fetches a token and assumes the role with it.
     ///
     /// # Errors
     /// `RoleError`; the SDK has retried what passes.
     pub async fn assume(&self) -> Result<Credentials, RoleError> {
-        let token = oidc::fetch(&self.http, &self.oidc).await?;
+        self.assume_with(oidc::fetch(&self.http, &self.oidc).await?).await
+    }
+
+    /// Assumes the role with a token.
+    ///
+    /// # Errors
+    /// `RoleError`; the SDK has retried what passes.
+    pub async fn assume_with(&self, token: oidc::Token) -> Result<Credentials, RoleError> {
         self.masks.add(&token.jwt);
         let request = self.sts.assume_role_with_web_identity();
         let request = request.role_arn(&self.arn).role_session_name(&self.session).web_identity_token(&token.jwt);
-        let answer = request.send().await.map_err(|error| RoleError::Refused {
-            code: error.code().unwrap_or("NoAnswer").to_owned(),
-            message: error.message().map_or_else(|| super::aws::cause(&error), str::to_owned),
-            claims: token.claims.clone(),
+        let answer = request.send().await.map_err(|error| match error.code() {
+            Some(code) => RoleError::Refused {
+                code: code.to_owned(),
+                message: error.message().map_or_else(|| super::aws::cause(&error), str::to_owned),
+                claims: token.claims.clone(),
+            },
+            None => RoleError::Silent(super::aws::cause(&error)),
         })?;
         let given = answer.credentials().ok_or(RoleError::Empty)?;
         self.masks.add(given.secret_access_key());

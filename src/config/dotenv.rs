@@ -43,7 +43,7 @@ fn entry(line: &str) -> Result<Option<(String, String)>, String> {
         key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') && !key.is_empty() && !key.as_bytes()[0].is_ascii_digit()
     };
     if !is_name(key) {
-        let key = crate::domain::credential::redact(key);
+        let key = crate::domain::credential::harmless(key);
         return Err(format!("`{key}` is no name of a variable: letters, digits and `_`, not beginning with a digit"));
     }
     Ok(Some((key.to_owned(), unquote(value.trim())?)))

@@ -98,6 +98,8 @@ pub struct Request {
     pub as_json: bool,
     /// An earlier job's message to carry on.
     pub slack_message: Option<SlackMessage>,
+    /// What may be a mistake, and refuses nothing.
+    pub doubts: Vec<String>,
     /// Secrets.
     pub tokens: Tokens,
     /// What the runner told.
@@ -217,6 +219,7 @@ fn read(
         slack_users,
         as_json: false,
         rolls_back: settings.get("DEPLOY_ON_FAILURE") != Some("hold"),
+        doubts: settings::mistyped(variables),
         slack_message: message.map(|(channel, ts)| SlackMessage { channel: channel.to_owned(), ts: ts.to_owned() }),
         tokens: Tokens {
             slack: inputs.text("slack-bot-token").map(str::to_owned),
@@ -266,7 +269,12 @@ fn release(inputs: &Inputs, runner: &Runner, may_lack_tag: bool, problems: &mut 
         if let Some(asked) = inputs.text("environment").filter(|asked| may_lack_tag && is_environment_name(asked)) {
             return Some((None, asked.to_owned()));
         }
-        problems.push(Problem::input("tag", "is missing: push a tag, or name the release, as in `tag: v2.16.0-dev`"));
+        let (input, message) = if may_lack_tag {
+            ("environment", "is missing: name it, as in `environment: dev`")
+        } else {
+            ("tag", "is missing: push a tag, or name the release, as in `tag: v2.16.0-dev`")
+        };
+        problems.push(Problem::input(input, message));
         return None;
     };
     let tag = ReleaseTag::parse(text).map_err(|error| problems.push(Problem::input("tag", format!("{error}\n{TABLE}")))).ok()?;

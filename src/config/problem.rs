@@ -64,6 +64,7 @@ impl fmt::Display for Problem {
 pub(super) fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
     match crate::domain::names::nearest(wrong, known.clone()) {
         Some(near) => format!("; did you mean `{near}`?"),
+        None if known.clone().into_iter().next().is_none() => "; there is none".to_owned(),
         None => format!("; known are {}", known.into_iter().collect::<Vec<_>>().join(", ")),
     }
 }

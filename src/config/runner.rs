@@ -33,6 +33,7 @@ pub struct Runner {
     user: Option<String>,
     home: Option<PathBuf>,
     docker_config: Option<PathBuf>,
+    escher_ecs_rate: Option<String>,
 }
 
 /// Where to fetch an OIDC token, and with what.
@@ -141,6 +142,12 @@ impl Runner {
     pub fn oidc(&self) -> Option<OidcRequest> {
         let (url, token) = (self.actions_id_token_request_url.clone()?, self.actions_id_token_request_token.clone()?);
         Some(OidcRequest { url, token })
+    }
+
+    /// How many times ECS's documented rates this account is granted: AWS raises them on request. 1 where nothing is said.
+    pub fn ecs_rate(&self) -> f64 {
+        let rate = self.escher_ecs_rate.as_ref().and_then(|rate| rate.parse().ok());
+        rate.filter(|rate: &f64| rate.is_finite() && *rate >= 0.01).unwrap_or(1.0)
     }
 
     /// GitHub's REST API.

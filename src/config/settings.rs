@@ -9,6 +9,7 @@ use super::problem::{Origin, Problem, did_you_mean};
 use super::value::{self, Shape};
 use crate::domain::credential;
 use crate::domain::environment::Environment;
+use crate::domain::names::nearest;
 
 /// One key that steers the pipeline.
 #[derive(Clone, Copy, Debug)]
@@ -155,12 +156,28 @@ pub(super) fn merge(
         let default = setting.default.map(|text| Sourced { text: text.to_owned(), origin: Origin::Default });
         let Some(value) = over.get(setting.key).cloned().or(variable).or(file).or(default) else { continue };
         match setting.shape.complaint(&value.text) {
+            // Whoever set the input knows it by that name.
+            Some(complaint) if matches!(value.origin, Origin::Input(_)) => {
+                problems.push(Problem { origin: value.origin, message: complaint })
+            }
             Some(complaint) => problems.push(Problem { origin: value.origin, message: format!("{} {complaint}", setting.key) }),
             None => {
                 settings.values.insert(setting.key, value);
             }
         }
     }
+}
+
+/// Variables of the job that look like a key and are none. Others may use the prefix, so this refuses nothing.
+pub(super) fn mistyped(variables: &BTreeMap<String, String>) -> Vec<String> {
+    // What all of them begin with makes none of them alike.
+    let keys = || SETTINGS.iter().filter_map(|setting| setting.key.strip_prefix("DEPLOY_"));
+    let unknown = variables.keys().filter_map(|name| name.strip_prefix("DEPLOY_")).filter(|name| !keys().any(|key| key == *name));
+    let doubt = |name: &str| {
+        let near = nearest(name, keys())?;
+        Some(format!("variable DEPLOY_{name} is no key, and has no effect; did you mean DEPLOY_{near}?"))
+    };
+    unknown.filter_map(doubt).collect()
 }
 
 /// The App's two halves belong together.

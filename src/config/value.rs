@@ -53,7 +53,7 @@ impl Shape {
             Self::Url => text.starts_with("http://") || text.starts_with("https://"),
             Self::OnFailure => matches!(text, "rollback" | "hold"),
         };
-        (!is_right).then(|| format!("must be {}, not `{}`", self.describe(), crate::domain::credential::redact(text)))
+        (!is_right).then(|| format!("must be {}, not `{}`", self.describe(), crate::domain::credential::harmless(text)))
     }
 
     /// In words: what completes "must be".

@@ -1,5 +1,6 @@
 //! The release as it goes: a row a service, who may start, and what it all came to. Everyone who reports reads this one value.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -7,7 +8,8 @@ use super::e2e::{Standing, State as SuiteState, Suite};
 use super::graph::Graph;
 use super::names::{DeploymentId, ServiceName};
 use super::outcome::{End, Failure, FailureKind, RunResult, RunsNow, Verdict, verdict};
-use super::plan::{Action, Plan, Start};
+use super::places::Places;
+use super::plan::{Action, Plan, Side, Start};
 use super::row::row;
 pub use super::row::{Build, Links, Row, State, WayBack};
 
@@ -16,6 +18,7 @@ pub use super::row::{Build, Links, Row, State, WayBack};
 pub struct Board {
     rows: Vec<Row>,
     graph: Graph,
+    places: Places,
     first_failure: Option<FailureKind>,
     cancelled: bool,
     halted: bool,
@@ -90,22 +93,35 @@ impl Board {
 
     /// One row.
     pub fn row(&self, name: &ServiceName) -> Option<&Row> {
-        self.rows.iter().find(|row| row.name == *name)
+        self.rows.get(self.places.of(name, &self.rows, &self.graph)?)
     }
 
-    fn state(&self, name: &ServiceName) -> Option<&State> {
-        self.row(name).map(|row| &row.state)
+    fn row_mut(&mut self, name: &ServiceName) -> Option<&mut Row> {
+        let at = self.places.of(name, &self.rows, &self.graph)?;
+        self.rows.get_mut(at)
     }
 
-    /// The services whose turn it is: they wait, and everything they need is healthy and well. What is needed but not on
-    /// the board was found steady before the run began.
+    /// The rows of everything that a row's service needs, directly or through others.
+    fn needs(&self, row: usize) -> impl Iterator<Item = &Row> {
+        self.places.needs(row, &self.rows, &self.graph).iter().filter_map(|need| self.rows.get(*need))
+    }
+
+    /// Others can't start before this service is healthy and well.
+    pub fn holds_others_up(&self, name: &ServiceName) -> bool {
+        self.places.of(name, &self.rows, &self.graph).is_some_and(|at| self.places.height(at, &self.rows, &self.graph) > 0)
+    }
+
+    /// The services whose turn it is, those first on which the longest chain of others waits: they wait, and everything they need is
+    /// healthy and well. What is needed but not on the board was found steady before the run began.
     pub fn ready(&self) -> Vec<ServiceName> {
         if self.cancelled || self.halted {
             return Vec::new();
         }
-        let is_open = |need: &ServiceName| self.state(need).is_none_or(State::opens_the_way);
-        let waiting = self.rows.iter().filter(|row| row.state == State::Waiting);
-        waiting.filter(|row| row.is_joined || self.graph.all_needs(&row.name).iter().all(is_open)).map(|row| row.name.clone()).collect()
+        let waiting = self.rows.iter().enumerate().filter(|(_, row)| row.state == State::Waiting);
+        let ready = waiting.filter(|(at, row)| row.is_joined || self.needs(*at).all(|need| need.state.opens_the_way()));
+        let mut ready: Vec<(usize, &Row)> = ready.collect();
+        ready.sort_by_key(|(at, _)| Reverse(self.places.height(*at, &self.rows, &self.graph)));
+        ready.into_iter().map(|(_, row)| row.name.clone()).collect()
     }
 
     /// Moves one service, and ends those that can no longer start because of it.
@@ -113,10 +129,12 @@ impl Board {
         if let State::Done(End::Failed(failure)) = &state {
             self.first_failure.get_or_insert(failure.kind.clone());
         }
-        if let Some(row) = self.rows.iter_mut().find(|row| row.name == *name) {
-            if let (State::Done(End::Failed(failure)), State::RollingBack) = (&row.state, &state) {
-                self.failed_before.insert(name.clone(), failure.clone());
-            }
+        let bars_the_way = state.bars_the_way();
+        if let (Some(State::Done(End::Failed(failure))), State::RollingBack) = (self.row(name).map(|row| &row.state), &state) {
+            let failure = failure.clone();
+            self.failed_before.insert(name.clone(), failure);
+        }
+        if let Some(row) = self.row_mut(name) {
             if state == State::RollingBack {
                 row.back.get_or_insert(WayBack { began: now, arrived: row.ended });
             }
@@ -125,12 +143,14 @@ impl Board {
             row.ended = matches!(state, State::Done(_)).then_some(now);
             row.state = state;
         }
-        self.block(now);
+        if bars_the_way {
+            self.block(now);
+        }
     }
 
     /// A service's image is being built, or is there.
     pub fn note_build(&mut self, name: &ServiceName, has_ended: bool, now: Duration) {
-        for row in self.rows.iter_mut().filter(|row| row.name == *name) {
+        if let Some(row) = self.row_mut(name) {
             row.build.started.get_or_insert(now);
             row.build.ended = has_ended.then_some(now);
         }
@@ -160,21 +180,29 @@ impl Board {
 
     /// Remembers which deployment of a service is ours.
     pub fn note_deployment(&mut self, name: &ServiceName, deployment: &DeploymentId) {
-        for row in self.rows.iter_mut().filter(|row| row.name == *name) {
+        if let Some(row) = self.row_mut(name) {
             row.deployment = Some(deployment.clone());
         }
     }
 
     /// When a service's turn to go back came.
     pub fn note_return(&mut self, name: &ServiceName, began: Duration) {
-        let way_back = self.rows.iter_mut().filter(|row| row.name == *name).filter_map(|row| row.back.as_mut());
-        way_back.for_each(|back| back.began = began);
+        if let Some(back) = self.row_mut(name).and_then(|row| row.back.as_mut()) {
+            back.began = began;
+        }
+    }
+
+    /// Remembers where a service goes back to, where that is not what ran when the run began.
+    pub fn note_previous(&mut self, name: &ServiceName, previous: Side) {
+        if let Some(row) = self.row_mut(name) {
+            row.returned = Some(previous);
+        }
     }
 
     /// A service went back, or could not. What failed before stays failed, with what runs now corrected.
     pub fn taken_back(&mut self, name: &ServiceName, result: Result<(), Failure>, now: Duration) {
         let failed = self.failed_before.remove(name);
-        for row in self.rows.iter_mut().filter(|row| row.name == *name) {
+        if let Some(row) = self.row_mut(name) {
             let before = match (&row.state, failed.clone()) {
                 (State::Done(End::Failed(failure)), _) => Some(failure.clone()),
                 (_, failed) => failed,
@@ -206,27 +234,19 @@ impl Board {
     }
 
     fn block(&mut self, now: Duration) {
-        let blocked: Vec<(ServiceName, ServiceName)> = self
-            .rows
-            .iter()
-            .filter(|row| row.state == State::Waiting && !row.is_joined)
-            .filter_map(|row| self.barrier(&row.name).map(|by| (row.name.clone(), by)))
-            .collect();
-        for (name, by) in blocked {
-            for row in self.rows.iter_mut().filter(|row| row.name == name) {
-                row.state = State::Done(End::Blocked { by: by.clone() });
-                row.ended = Some(now);
-            }
+        let waiting = self.rows.iter().enumerate().filter(|(_, row)| row.state == State::Waiting && !row.is_joined);
+        let blocked: Vec<(usize, ServiceName)> = waiting.filter_map(|(at, _)| Some((at, self.barrier(at)?))).collect();
+        for (at, by) in blocked {
+            let row = &mut self.rows[at];
+            row.state = State::Done(End::Blocked { by });
+            row.ended = Some(now);
         }
     }
 
     /// The failed service behind a wait, not another one that is blocked itself.
-    fn barrier(&self, name: &ServiceName) -> Option<ServiceName> {
-        let needs = self.graph.all_needs(name);
-        let failed = |need: &&ServiceName| {
-            self.state(need).is_some_and(|state| state.bars_the_way() && !matches!(state, State::Done(End::Blocked { .. })))
-        };
-        needs.iter().find(failed).cloned()
+    fn barrier(&self, row: usize) -> Option<ServiceName> {
+        let has_failed = |need: &&Row| need.state.bars_the_way() && !matches!(need.state, State::Done(End::Blocked { .. }));
+        self.needs(row).find(has_failed).map(|need| need.name.clone())
     }
 
     /// Nothing waits and nothing is in flight.
@@ -270,3 +290,7 @@ impl Board {
 #[cfg(test)]
 #[path = "board_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "board_schedule_tests.rs"]
+mod schedule_tests;

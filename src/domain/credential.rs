@@ -64,7 +64,16 @@ pub fn looks_like(text: &str) -> Option<&'static str> {
 /// The text with everything that looks like a credential replaced, pieces of one included. A private key goes up to its end, and
 /// where that is missing, up to the text's.
 pub fn redact(text: &str) -> String {
-    candidates(text).fold(text.to_owned(), |text, shape| shape.piece.replace_all(&text, "***").into_owned())
+    let once = |text: &str| candidates(text).fold(text.to_owned(), |text, shape| shape.piece.replace_all(&text, "***").into_owned());
+    let mut safe = once(text);
+    // Where one is cut out, another may begin that was the tail of a word before. Each pass makes the text shorter, so this ends.
+    loop {
+        let again = once(&safe);
+        if again == safe {
+            return safe;
+        }
+        safe = again;
+    }
 }
 
 /// Text from outside, made harmless before anything else is done with it: first what can't be seen goes, which would hide a
@@ -73,17 +82,26 @@ pub fn harmless(text: &str) -> String {
     redact(&clean(text))
 }
 
-/// Lines without what looks like a credential; of a private key every line is cut, not the first alone.
-pub fn redact_lines(lines: &[String]) -> Vec<String> {
-    let mut in_key = false;
-    let cut = |line: &String| {
-        let begins = line.contains("-----BEGIN") && line.contains("PRIVATE KEY");
-        in_key |= begins;
-        let shown = if in_key { "***".to_owned() } else { harmless(line) };
-        in_key &= !line.contains("-----END");
+/// Lines that come one by one: of a private key every line is cut, not the first alone.
+#[derive(Debug, Default)]
+pub struct Redactor {
+    in_key: bool,
+}
+
+impl Redactor {
+    /// The next line, without what looks like a credential.
+    pub fn line(&mut self, line: &str) -> String {
+        self.in_key |= line.contains("-----BEGIN") && line.contains("PRIVATE KEY");
+        let shown = if self.in_key { "***".to_owned() } else { harmless(line) };
+        self.in_key &= !line.contains("-----END");
         shown
-    };
-    lines.iter().map(cut).collect()
+    }
+}
+
+/// Lines without what looks like a credential.
+pub fn redact_lines(lines: &[String]) -> Vec<String> {
+    let mut redactor = Redactor::default();
+    lines.iter().map(|line| redactor.line(line)).collect()
 }
 
 #[cfg(test)]
@@ -137,6 +155,7 @@ mod tests {
             ("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNza", "b3B"),
             ("eyJhbGciOiJI.eyJzdWIiOiIx\nMjM0NTY3ODkwIiwibmFtZSI.c2ln", "NTY3"),
             ("eyJhbGciOiJIUzI1Ni", "eyJ"),
+            ("AKIAAKIAxoxb------BEGIN", "xoxb"),
             ("Postgres://user:hun/ter@2@db/x", "ter"),
             ("redis://:s3\ncret@cache:6379", "cret"),
         ] {

@@ -42,10 +42,14 @@ impl Graph {
 
     /// What the service needs, directly or through others.
     pub fn all_needs(&self, name: &ServiceName) -> BTreeSet<ServiceName> {
+        self.below(name).into_iter().cloned().collect()
+    }
+
+    fn below(&self, name: &ServiceName) -> BTreeSet<&ServiceName> {
         let mut found = BTreeSet::new();
         let mut open: Vec<&ServiceName> = self.needs(name).iter().collect();
         while let Some(next) = open.pop() {
-            if found.insert(next.clone()) {
+            if found.insert(next) {
                 open.extend(self.needs(next));
             }
         }
@@ -54,8 +58,12 @@ impl Graph {
 
     /// The way back, for some of the services: each needs what it is needed by, directly or through others.
     pub fn reversed(&self, among: &BTreeSet<ServiceName>) -> Self {
-        let users = |name: &ServiceName| among.iter().filter(|user| self.all_needs(user).contains(name)).cloned().collect();
-        let needs: BTreeMap<ServiceName, Vec<ServiceName>> = among.iter().map(|name| (name.clone(), users(name))).collect();
+        let mut needs: BTreeMap<ServiceName, Vec<ServiceName>> = among.iter().map(|name| (name.clone(), Vec::new())).collect();
+        for user in among {
+            for name in self.below(user) {
+                needs.entry(name.clone()).and_modify(|users| users.push(user.clone()));
+            }
+        }
         let order = self.order.iter().rev().filter(|name| among.contains(*name)).cloned().collect();
         Self { needs, order }
     }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::names::{DefinitionArn, DeploymentId, EcsServiceName};
+pub use super::task::{ContainerEnd, Task, TaskEnd};
 
 /// A task without any health check counts as healthy after this long in RUNNING: ECS's own rule
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html>).
@@ -115,64 +116,6 @@ impl ServiceView {
     /// ECS is still moving: no verdict on it has been reached.
     pub fn is_in_flight(&self) -> bool {
         self.primary().is_some_and(|primary| primary.state == RolloutState::InProgress)
-    }
-}
-
-/// A task as `DescribeTasks` shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Task {
-    /// The last part of its ARN.
-    pub id: String,
-    /// The deployment that started it.
-    pub started_by: Option<DeploymentId>,
-    /// What it runs.
-    pub definition: DefinitionArn,
-    /// `lastStatus` is `RUNNING`.
-    pub is_running: bool,
-    /// `healthStatus` is `HEALTHY`.
-    pub is_healthy: bool,
-    /// Its address in an awsvpc network.
-    pub address: Option<String>,
-    /// How it ended, where it did.
-    pub end: Option<TaskEnd>,
-}
-
-/// How a task ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TaskEnd {
-    /// `stopCode`.
-    pub code: String,
-    /// `stoppedReason`.
-    pub reason: String,
-    /// Container name, exit code where it ran, and reason.
-    pub containers: Vec<ContainerEnd>,
-}
-
-/// How a container ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ContainerEnd {
-    /// Its name.
-    pub name: String,
-    /// Absent when it never ran.
-    pub exit_code: Option<i32>,
-    /// Where ECS knows more, out of memory for one.
-    pub reason: Option<String>,
-}
-
-impl Task {
-    /// It ended, and not because the service was scaled in or updated, or a person wished it.
-    pub fn was_lost(&self) -> bool {
-        const LOST: [&str; 3] = ["SpotInterruption", "TerminationNotice", "InfrastructureHealth"];
-        self.has_failed() || self.end.as_ref().is_some_and(|end| LOST.contains(&end.code.as_str()))
-    }
-
-    /// It ended on its own account: neither scaled in, nor replaced, nor stopped by a person.
-    pub fn has_failed(&self) -> bool {
-        self.end.as_ref().is_some_and(|end| match end.code.as_str() {
-            "TaskFailedToStart" | "EssentialContainerExited" => true,
-            "ServiceSchedulerInitiated" => end.reason.starts_with("Task failed"),
-            _ => false,
-        })
     }
 }
 
@@ -329,6 +272,10 @@ fn judge_replaced(expected: &Expected, observed: &Observed<'_>, ours: Option<&De
     let reason = told
         .or_else(|| ours.filter(|_| failed).map(|ours| ours.reason.clone()))
         .unwrap_or_else(|| "ECS returned to the deployment before it".to_owned());
+    // Of the way back itself there is no further way back.
+    if primary.state == RolloutState::Failed {
+        return Verdict::Failed { reason: format!("{reason}; and {}, which it went back to, failed as well", primary.id) };
+    }
     if observed.service.has_arrived(primary) { Verdict::RolledBack { reason } } else { Verdict::RollingBack { reason } }
 }
 
@@ -399,3 +346,7 @@ fn crash_limit(service: &ServiceView) -> u32 {
 #[cfg(test)]
 #[path = "rollout_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "rollout_model_tests.rs"]
+mod model_tests;

@@ -236,6 +236,12 @@ fn an_older_answer_is_no_verdict_however_often_we_were_listed() {
 }
 
 #[test]
+fn a_way_back_that_fails_itself_is_not_waited_for() {
+    let case = Case::new(vec![deployment(OLD, 1, Failed, 0), deployment(OURS, 2, Failed, 0)]).event(FAILED_EVENT);
+    assert!(matches!(case.verdict(), Verdict::Failed { reason } if reason.contains("ecs-svc/1111, which it went back to, failed as well")));
+}
+
+#[test]
 fn an_answer_older_than_our_deployment_proves_nothing() {
     let before = service(vec![deployment(OLD, 1, Completed, 2)]);
     let ours: DeploymentId = OURS.into();

@@ -74,6 +74,8 @@ pub struct Row {
     pub ended: Option<Duration>,
     /// Its way back, once that has begun.
     pub back: Option<WayBack>,
+    /// Where it goes back to, where that is not what ran when the run began: an earlier run of the release had changed it.
+    pub returned: Option<Side>,
     /// Linked from failures.
     pub runbook: Option<String>,
     /// What is new, in words.
@@ -106,6 +108,7 @@ impl Row {
             opened: None,
             ended: None,
             back: None,
+            returned: None,
             runbook: None,
             what: None,
             compare: None,

@@ -3,6 +3,7 @@
 //! A typed SDK drops the fields it doesn't know, and a dropped field is a changed production. So the JSON stays JSON.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
@@ -36,8 +37,9 @@ pub const LABEL_PREVIOUS: &str = "escher.previous";
 /// One revision of a task definition.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TaskDefinition {
-    body: Map<String, Value>,
-    tags: Vec<Value>,
+    /// Shared: it is large, and the world, the plan and whoever watches hold it.
+    body: Arc<Map<String, Value>>,
+    tags: Arc<Vec<Value>>,
 }
 
 /// What a release wants of the one container.
@@ -114,7 +116,7 @@ impl TaskDefinition {
     pub fn from_answer(answer: &Value) -> Result<Self, DefinitionError> {
         let body = answer.get("taskDefinition").and_then(Value::as_object).ok_or(DefinitionError::NotADefinition)?;
         let tags = answer.get("tags").and_then(Value::as_array).cloned().unwrap_or_default();
-        Ok(Self { body: body.clone(), tags })
+        Ok(Self { body: Arc::new(body.clone()), tags: Arc::new(tags) })
     }
 
     /// Its ARN.
@@ -224,7 +226,7 @@ impl TaskDefinition {
     /// `NoContainer` when it lacks the container.
     pub fn next(&self, wanted: &Wanted) -> Result<Value, DefinitionError> {
         self.container(&wanted.container)?;
-        let mut body = self.body.clone();
+        let mut body = Map::clone(&self.body);
         body.retain(|key, _| !READ_ONLY.contains(&key.as_str()));
         let containers = body.get_mut("containerDefinitions").and_then(Value::as_array_mut).into_iter().flatten();
         for container in containers.filter(|container| is_named(container, &wanted.container)) {
@@ -235,7 +237,7 @@ impl TaskDefinition {
         }
         // An empty list is refused with "Tags can not be empty."
         if !self.tags.is_empty() {
-            body.insert("tags".to_owned(), Value::Array(self.tags.clone()));
+            body.insert("tags".to_owned(), Value::Array(Vec::clone(&self.tags)));
         }
         Ok(Value::Object(body))
     }
@@ -255,7 +257,7 @@ fn pairs<'a>(container: &'a Value, list: &str, value: &str) -> BTreeMap<&'a str,
         .collect()
 }
 
-/// Sets the wanted entries of one list and removes from it the names that now live in the other list.
+/// Sets the wanted entries of one list, each once, and removes from it the names that now live in the other list.
 fn merge(container: &mut Value, list: &str, key: &str, wanted: &BTreeMap<String, String>, elsewhere: &BTreeMap<String, String>) {
     let is_absent = container.get(list).is_none_or(Value::is_null);
     if is_absent && wanted.is_empty() {
@@ -264,9 +266,17 @@ fn merge(container: &mut Value, list: &str, key: &str, wanted: &BTreeMap<String,
     let mut entries = container.get(list).and_then(Value::as_array).cloned().unwrap_or_default();
     entries.retain(|entry| entry["name"].as_str().is_none_or(|name| !elsewhere.contains_key(name)));
     for (name, value) in wanted {
-        match entries.iter_mut().find(|entry| entry["name"].as_str() == Some(name)) {
-            Some(entry) => entry[key] = json!(value),
-            None => entries.push(json!({ "name": name, key: value })),
+        let mut is_set = false;
+        // Of a name that is given twice the last value would win.
+        entries.retain_mut(|entry| {
+            if entry["name"].as_str() != Some(name) {
+                return true;
+            }
+            entry[key] = json!(value);
+            !std::mem::replace(&mut is_set, true)
+        });
+        if !is_set {
+            entries.push(json!({ "name": name, key: value }));
         }
     }
     container[list] = Value::Array(entries);
@@ -348,6 +358,23 @@ mod tests {
         assert!(registered.difference(&again).expect("has the container").is_none());
         let before = definition().difference(&wanted()).expect("has the container");
         assert_eq!(before, Difference { image: true, settings: vec!["BACK".into(), "LOG".into(), "MOVES".into()] });
+    }
+
+    #[test]
+    fn a_name_that_was_given_twice_has_one_value_afterwards() {
+        let list = json!([{"name": "LOG", "value": "debug"}, {"name": "KEEP", "value": "1"}, {"name": "LOG", "value": "trace"}]);
+        let twice = json!({"taskDefinition": {"containerDefinitions": [{"name": "app", "image": "x", "environment": list}]}});
+        let wanted = Wanted {
+            container: "app".into(),
+            image: "x".into(),
+            config: BTreeMap::from([("LOG".into(), "info".into())]),
+            ..Wanted::default()
+        };
+        let next = TaskDefinition::from_answer(&twice).and_then(|definition| definition.next(&wanted)).expect("has the container");
+        let environment = json!([{"name": "LOG", "value": "info"}, {"name": "KEEP", "value": "1"}]);
+        assert_eq!(next["containerDefinitions"][0]["environment"], environment);
+        let registered = TaskDefinition::from_answer(&json!({ "taskDefinition": next })).expect("a definition");
+        assert!(registered.difference(&wanted).expect("has the container").is_none(), "nothing is changed again and again");
     }
 
     #[test]

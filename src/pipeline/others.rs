@@ -12,7 +12,7 @@ use crate::domain::e2e::State;
 use crate::domain::names::ServiceName;
 use crate::domain::outcome::{RunResult, Verdict, exit};
 use crate::report::iam::DeployRole;
-use crate::report::{self, suite, table};
+use crate::report::{self, smoke, suite};
 use crate::stages::e2e::{self, HandOver};
 use crate::stages::finish::Ending;
 use crate::stages::{earlier, prepare, smoke_command, status, verify};
@@ -52,8 +52,9 @@ impl Run<'_> {
         match self.until_cancelled(work).await {
             Err(error) => Ending { error: Some(error), ..Ending::default() },
             Ok(board) => {
-                board.rows().iter().for_each(|row| self.console.line(&table::log_line(row, self.began.elapsed())));
-                Ending { verdict: Some(board.verdict()), board: Some(board), ..Ending::default() }
+                board.rows().iter().for_each(|row| self.console.line(&smoke::line(row)));
+                let headline = smoke::headline(&board, &self.request.environment.name);
+                Ending { verdict: Some(board.verdict()), headline: Some(headline), board: Some(board), ..Ending::default() }
             }
         }
     }

@@ -22,10 +22,11 @@ pub fn failure(row: &Row, failure: &Failure, most_log_lines: usize) -> Vec<Strin
 /// What runs of the service now.
 pub fn runs_now(row: &Row, runs: RunsNow) -> String {
     let version = |side: &crate::domain::plan::Side| side.version.clone().unwrap_or_else(|| "an unknown version".to_owned());
+    let before = version(row.returned.as_ref().unwrap_or(&row.from));
     match runs {
-        RunsNow::Before => format!("runs now: {} as before", version(&row.from)),
+        RunsNow::Before => format!("runs now: {before} as before"),
         RunsNow::New => format!("runs now: {}, this release", version(&row.to)),
-        RunsNow::Mixed => format!("runs now: {} and perhaps tasks of {}; ECS may still move", version(&row.from), version(&row.to)),
+        RunsNow::Mixed => format!("runs now: {before} and perhaps tasks of {}; ECS may still move", version(&row.to)),
         RunsNow::Others => "runs now: what the other deployment brings".to_owned(),
     }
 }

@@ -50,7 +50,8 @@ pub fn add_mask(secret: &str) -> Vec<String> {
     secret.lines().filter(|line| !line.trim().is_empty()).map(|line| format!("::add-mask::{}", data(line))).collect()
 }
 
-fn data(text: &str) -> String {
+/// A command's text, as the runner decodes it.
+pub fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 

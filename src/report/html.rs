@@ -33,6 +33,8 @@ pub struct Subject<'a> {
     pub error: Option<&'a Error>,
     /// The services, as they ended or as they are planned.
     pub board: Option<&'a Board>,
+    /// It was only planned, or only its images were provided: what that means for what runs.
+    pub plan: Option<&'a str>,
     /// What did not stop the run.
     pub warnings: &'a [String],
     /// What is new in the release.
@@ -50,8 +52,9 @@ pub fn page(subject: &Subject<'_>) -> String {
     body.extend(subject.error.map(parts::error));
     body.extend(subject.board.and_then(parts::failures));
     body.extend(parts::warnings(subject.warnings));
+    body.extend(subject.plan.map(|words| format!("<p class=\"now\">{}</p>", escape(words))));
     body.extend(board.and_then(|board| timeline::timeline(board, subject.time)));
-    body.extend(board.map(|board| parts::services(board, subject.time)));
+    body.extend(board.map(|board| parts::services(board, subject.time, subject.plan.is_some())));
     body.extend(subject.board.and_then(parts::moments));
     body.extend(subject.notes.map(|notes| parts::notes(notes, subject.links, subject.release_url)));
     let title = escape(subject.headline);

@@ -43,6 +43,7 @@ fn page_of(text: &str) -> String {
         run_url: Some(text),
         error: None,
         board: Some(&board),
+        plan: None,
         warnings: &warnings,
         notes: None,
         links: Links("https://github.com"),

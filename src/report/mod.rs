@@ -15,6 +15,7 @@ pub mod notes_lines;
 pub mod schema;
 pub mod slack;
 pub mod slack_notes;
+pub mod smoke;
 pub mod status;
 pub mod suite;
 pub mod summary;

@@ -237,7 +237,10 @@ fn states() -> Vec<(&'static str, Vec<Message>)> {
         (
             "Told to stop",
             of(
-                vec![deployed("asset-store"), row("gateway", State::Done(End::LeftInFlight), 85, Some(90))],
+                vec![
+                    deployed("asset-store"),
+                    Row { deployment: Some("ecs-svc/1".into()), ..row("gateway", State::Done(End::LeftInFlight), 85, Some(90)) },
+                ],
                 None,
                 Some(verdict(RunResult::Cancelled, 130)),
                 91,

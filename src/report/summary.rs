@@ -6,7 +6,7 @@ use super::text::{cut, duration, one_line};
 use super::{advice, gantt, suite, table};
 use crate::domain::board::{Board, Row};
 use crate::domain::e2e::{Standing, State};
-use crate::domain::outcome::Verdict;
+use crate::domain::outcome::{RunResult, Verdict};
 use crate::error::Error;
 
 /// GitHub drops a summary of more than 1,048,576 bytes whole.
@@ -35,7 +35,7 @@ pub fn of_board(subject: Subject<'_>, headline: &str, board: &Board, verdict: &V
     }
     parts.extend(board.suite().map(|standing| e2e(standing, subject.time)));
     parts.extend(subject.release_url.and_then(page).map(|page| format!("Release notes: {page}")));
-    if verdict.exit_code == 0 {
+    if verdict.result == RunResult::Success {
         parts.extend(timeline(board, subject.time));
     }
     limited(&parts)
@@ -104,13 +104,13 @@ fn page(url: &str) -> Option<String> {
 fn services(board: &Board, now: Duration) -> String {
     let mut lines = vec!["| service | version | image | time | state |".to_owned(), "|---|---|---|---:|---|".to_owned()];
     for row in board.rows() {
-        let digest = row.to.digest.as_ref().map(|digest| format!("`{}`", escape(digest.short()))).unwrap_or_default();
+        let (change, digest) = table::outcome(row);
+        let digest = digest.map(|digest| format!("`{}`", escape(digest.short()))).unwrap_or_default();
         let state = if row.ended.is_none() && row.started.is_none() && matches!(row.state, crate::domain::board::State::Waiting) {
             one_line(&row.reason, 200)
         } else {
             format!("{} {}", table::sign(&row.state), table::words(row))
         };
-        let change = table::change(&row.from, &row.to);
         lines.push(format!(
             "| {} | {} | {digest} | {} | {} |",
             escape(row.name.as_str()),

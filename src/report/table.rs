@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::text::{cut, duration, one_line};
 use crate::domain::board::{Board, Row, State};
-use crate::domain::outcome::{End, FailureKind, RunResult, Verdict};
+use crate::domain::names::Digest;
+use crate::domain::outcome::{End, FailureKind, RunResult, RunsNow, Verdict};
 use crate::domain::plan::{Action, Plan, Side};
 
 /// A state's sign.
@@ -44,6 +45,8 @@ pub fn words(row: &Row) -> String {
         State::Done(End::Failed(failure)) => kind_word(&failure.kind).to_owned(),
         State::Done(End::Blocked { by }) => format!("blocked by {by}"),
         State::Done(End::NotBegun) => "not begun".to_owned(),
+        // The run ended before ECS had said whether there is a deployment.
+        State::Done(End::LeftInFlight) if row.deployment.is_none() && !row.is_joined => "perhaps in flight".to_owned(),
         State::Done(End::LeftInFlight) => "left in flight".to_owned(),
     }
 }
@@ -90,7 +93,22 @@ pub fn change(from: &Side, to: &Side) -> String {
     }
 }
 
-fn action_word(action: Action) -> &'static str {
+/// What of a service runs in the end: the new one, or what ran before where it went back.
+pub fn outcome(row: &Row) -> (String, Option<&Digest>) {
+    let is_back = match &row.state {
+        State::Done(End::TakenBack) => true,
+        State::Done(End::Failed(failure)) => failure.runs_now == RunsNow::Before,
+        _ => false,
+    };
+    if !is_back {
+        return (change(&row.from, &row.to), row.to.digest.as_ref());
+    }
+    let words = row.from.version.as_ref().map_or_else(|| "as before".to_owned(), |version| format!("{version}, as before"));
+    (words, row.from.digest.as_ref())
+}
+
+/// What is planned for a service, in a word.
+pub fn action_word(action: Action) -> &'static str {
     match action {
         Action::Build => "build",
         Action::Promote => "promote",

@@ -1,7 +1,7 @@
 //! Deploys a plan: starts each service the moment its own needs are healthy and well, watches all that are in flight
 //! with one poller, and ends when every service has ended. A plan that takes services back is deployed like any other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -10,6 +10,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::cancel::Cancel;
 use super::flight::{Flight, Gate};
+use super::look::Looked;
+use super::pacing::{Pacing, any_throttled, maybe};
 use super::smoke::{Smoke, smoke};
 use super::start::{Started, Stopped, start};
 use super::{Clients, failure, log_tail, look};
@@ -25,9 +27,6 @@ use crate::domain::rollout::{ServiceView, Verdict};
 const BLIND_FOR: Duration = Duration::from_secs(30);
 /// How long a start under way may take once the run was told to stop.
 const LAST_STARTS: Duration = Duration::from_secs(2);
-
-/// Throttled, the time between looks grows to at most thirty-two times.
-const MOST_SLOWER: u32 = 5;
 
 /// What is deployed, and how.
 #[derive(Clone, Copy)]
@@ -61,9 +60,9 @@ struct Release<'a> {
     checking: JoinSet<(ServiceName, Result<(), Failure>)>,
     stopping: JoinSet<(ServiceName, Result<bool, CallError>)>,
     flights: BTreeMap<ServiceName, Flight>,
-    next_look: Instant,
-    /// How often the time between looks is doubled.
-    slower: u32,
+    pacing: Pacing,
+    /// When ECS lets the next one be set in motion, where one is held up by that alone.
+    next_start: Option<Instant>,
 }
 
 /// Applies the plan. How each service ended stands on the board.
@@ -76,8 +75,8 @@ pub async fn deploy(job: Job<'_>) {
         checking: JoinSet::new(),
         stopping: JoinSet::new(),
         flights: BTreeMap::new(),
-        next_look: Instant::now(),
-        slower: 0,
+        pacing: Pacing::new(job.request),
+        next_start: None,
     };
     release.run().await;
 }
@@ -106,12 +105,19 @@ impl Release<'_> {
                 Some(joined) = self.stopping.join_next() => if let Ok((name, result)) = joined {
                     self.stopped(&name, &result);
                 },
-                () = sleep_until(self.next_look), if !self.flights.is_empty() => {
+                () = sleep_until(self.pacing.look), if !self.flights.is_empty() => {
                     tokio::select! {
                         () = cancel.cancelled() => break,
                         () = self.look() => {}
                     }
                 }
+                () = maybe(self.pacing.glance) => {
+                    tokio::select! {
+                        () = cancel.cancelled() => break,
+                        () = self.glance() => {}
+                    }
+                }
+                () = maybe(self.next_start) => {}
             }
         }
         self.leave().await;
@@ -149,10 +155,17 @@ impl Release<'_> {
     }
 
     fn start_what_is_ready(&mut self) {
+        self.next_start = None;
         let ready = self.job.board.borrow().ready();
         for name in ready {
+            let Some(planned) = self.job.plan.service(&name) else { continue };
+            // Those that most others wait for have come first.
+            if let Err(next) = self.turn(&planned.start) {
+                self.next_start = Some(self.next_start.map_or(next, |at| at.min(next)));
+                continue;
+            }
+            let planned = planned.clone();
             self.advance(&name, State::Starting);
-            let Some(planned) = self.job.plan.service(&name).cloned() else { continue };
             let (clients, halted, time) = (self.job.clients.clone(), self.halted.subscribe(), self.job.request.environment.timeout);
             self.starting.spawn(async move {
                 let result = start(&clients, &planned, time, &halted).await;
@@ -161,13 +174,21 @@ impl Release<'_> {
         }
     }
 
+    /// ECS lets a service be set in motion now, or at that time.
+    fn turn(&self, start: &Start) -> Result<(), Instant> {
+        match start {
+            Start::Join(_) | Start::Nothing => Ok(()),
+            other => self.job.clients.ecs.turn_to_start(matches!(other, Start::Update(_))),
+        }
+    }
+
     fn started(&mut self, name: &ServiceName, result: Result<Started, Stopped>) {
         let Some(planned) = self.job.plan.service(name) else { return };
         match result {
             Ok(started) => {
-                // What was just begun shows nothing yet: the first look is one interval later, unless others are due.
+                // Unless others are due.
                 if self.flights.is_empty() {
-                    self.next_look = Instant::now() + self.job.request.environment.poll;
+                    self.pacing.begin();
                 }
                 let ours = started.expected.deployment.clone();
                 self.job.board.send_modify(|board| board.note_deployment(name, &ours));
@@ -185,13 +206,40 @@ impl Release<'_> {
 
     /// One look at everything in flight.
     async fn look(&mut self) {
-        let looks = look::look(self.job.clients, &mut self.flights).await;
-        // The budget is shared with the whole account: throttled, the looks become rarer, and by chance never in step.
-        let throttled = looks.iter().any(|(_, looked)| looked.as_ref().is_err_and(CallError::is_throttled));
-        self.slower = if throttled { (self.slower + 1).min(MOST_SLOWER) } else { 0 };
-        let pause = self.job.request.environment.poll * (1 << self.slower);
-        let jitter = if throttled { pause.mul_f64(fastrand::f64() / 2.0) } else { Duration::ZERO };
-        self.next_look = Instant::now() + pause + jitter;
+        let ended_every = self.pacing.ended_every(self.flights.len());
+        let looks = look::look(self.job.clients, &mut self.flights, None, ended_every).await;
+        self.pacing.looked(looks.len(), any_throttled(looks.iter().map(|(_, looked)| looked)));
+        self.judge(looks);
+        self.plan_glance();
+    }
+
+    /// A glance at what others wait for. It decides nothing: what seems to be healthy is looked at.
+    async fn glance(&mut self) {
+        let near: BTreeSet<ServiceName> = self.near().map(|(name, _)| name.clone()).collect();
+        let healthy = look::glance(self.job.clients, &mut self.flights, &near).await;
+        if !healthy.is_empty() {
+            let ended_every = self.pacing.ended_every(self.flights.len());
+            let looks = look::look(self.job.clients, &mut self.flights, Some(&healthy), ended_every).await;
+            self.judge(looks);
+        }
+        self.plan_glance();
+    }
+
+    fn plan_glance(&mut self) {
+        let at = self.near().map(|(_, at)| at).min();
+        self.pacing.glances(at);
+    }
+
+    /// What others wait for and may be healthy any moment, with the time of its next glance.
+    fn near(&self) -> impl Iterator<Item = (&ServiceName, Instant)> {
+        let board = self.job.board.borrow();
+        self.flights.iter().filter_map(move |(name, flight)| {
+            let (since, due) = flight.is_near().filter(|_| board.holds_others_up(name))?;
+            Some((name, self.pacing.glance_at(since, due)))
+        })
+    }
+
+    fn judge(&mut self, looks: Vec<(ServiceName, Looked)>) {
         for (name, looked) in looks {
             match looked {
                 Ok((verdict, view)) => self.apply(&name, &verdict, &view),
@@ -237,7 +285,7 @@ impl Release<'_> {
             let began = Instant::now();
             let Err(never) = smoke(&clients.http, &test, older).await else { return (owned, Ok(())) };
             let time = began.elapsed();
-            let tasks = clients.ecs.tasks(&ecs_name, false).await.unwrap_or_default();
+            let tasks = clients.ecs.running(&ecs_name).await.unwrap_or_default();
             let log = match definition {
                 Some((definition, container)) => log_tail::of_tasks(&clients, &definition, &container, &expected, &tasks).await,
                 None => Vec::new(),

@@ -1,5 +1,6 @@
 //! The end-to-end suite as a program on this machine: for local runs, and for suites that no workflow runs.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -10,7 +11,7 @@ use tokio::time::sleep;
 use super::e2e::{AGAIN, HandOver, not_run};
 use crate::clients::process::{Ended, Program};
 use crate::clients::{clock, process};
-use crate::domain::credential::redact_lines;
+use crate::domain::credential::{Redactor, redact_lines};
 use crate::domain::e2e::{Failure, Kind, Phase, State, Suite};
 use crate::domain::junit::{self, Tests};
 
@@ -49,7 +50,9 @@ pub(super) async fn run(job: HandOver<'_>, suite: &Suite, words: &[String], repo
     let before = clock::now();
     let (stop, stopped) = watch::channel(false);
     job.console.open_group(&format!("E2E: {}", words.join(" ")));
-    let (mut is_late, mut running) = (false, std::pin::pin!(process::run(&program, &stopped, |line| job.console.line(line))));
+    let redactor = RefCell::new(Redactor::default());
+    let show = |line: &str| job.console.line(&redactor.borrow_mut().line(line));
+    let (mut is_late, mut running) = (false, std::pin::pin!(process::run(&program, &stopped, show)));
     let ended = tokio::select! {
         biased;
         () = job.cancel.cancelled() => {

@@ -21,6 +21,7 @@ pub async fn release_before(request: &Request, clients: &Clients) -> Result<Rele
         let (service, found) = (request.services.get(name)?, world.found.get(name)?);
         ReleaseTag::parse(&format!("v{}", running_side(service, found).version?)).ok()
     };
+    let unknown = |why: &str| unknown(why, &request.environment.name);
     let Some(running) = request.scope.included.iter().filter_map(version).max() else {
         return Err(unknown("what runs can't be told: no running definition names its version"));
     };
@@ -37,6 +38,12 @@ pub async fn release_before(request: &Request, clients: &Clients) -> Result<Rele
     best.cloned().ok_or_else(|| unknown(&format!("{running} runs, and the registry holds no release before it")))
 }
 
-fn unknown(why: &str) -> Error {
-    Error::refused("the release before", why.to_owned(), "name it: tag: v2.15.0")
+fn unknown(why: &str, environment: &str) -> Error {
+    let suffix = match environment {
+        "prod" => "",
+        "staging" => "-stg",
+        _ => "-dev",
+    };
+    let way_out = format!("name an earlier release of this environment in the input `tag`, as in v2.14.0{suffix}");
+    Error::refused("the release before", why.to_owned(), way_out)
 }

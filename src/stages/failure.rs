@@ -27,7 +27,7 @@ fn kind(verdict: &Verdict, expected: &Expected, view: &ServiceView) -> Option<(F
     let ours = &expected.deployment;
     Some(match verdict {
         Verdict::Failed { reason } => {
-            (FailureKind::Failed, format!("{ours} is FAILED and ECS does not go back by itself: {reason}"), RunsNow::Mixed)
+            (FailureKind::Failed, format!("{ours} is FAILED, and ECS stays where it is: {reason}"), RunsNow::Mixed)
         }
         Verdict::CrashLoop { ended } => {
             let breaker = if view.breaker.enabled { "the circuit breaker keeps being reset" } else { "the circuit breaker is off" };

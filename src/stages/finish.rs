@@ -77,7 +77,8 @@ pub fn finish(runner: &Runner, console: &Console, time: Duration, ending: &Endin
     let verdict = ending.verdict();
     tell(console, ending, &verdict, time);
     // A job may run several steps: each has a report of its own.
-    let name = format!("escher-deploy-report-{}-{}-{}.json", runner.run_id(), runner.attempt(), std::process::id());
+    let safe = |text: &str| text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(40).collect::<String>();
+    let name = format!("escher-deploy-report-{}-{}-{}.json", safe(runner.run_id()), safe(runner.attempt()), std::process::id());
     let path = runner.temp_folder().join(name);
     let known = Known {
         environment: ending.environment.as_deref(),
@@ -96,18 +97,18 @@ pub fn finish(runner: &Runner, console: &Console, time: Duration, ending: &Endin
         json["status"] = status::json(&ending.places, clock::unix_seconds().cast_signed());
     }
     let page = ending.is_of_a_run().then(|| path.with_extension("html"));
+    let page = page.filter(|page| write(console, page, &console.hide(&page_text(runner, ending, &verdict, time)), false));
     json["page"] = page.as_ref().map(|page| page.display().to_string()).into();
-    write(console, &path, &console.hide(&format!("{json:#}\n")), false);
-    if let Some(page) = &page {
-        write(console, page, &console.hide(&page_text(runner, ending, &verdict, time)), false);
-    }
+    // What could not be written is not named either.
+    let is_written = write(console, &path, &console.hide(&format!("{json:#}\n")), false);
+    let known = Known { report: known.report.clone().filter(|_| is_written), ..known };
     if let Some(file) = runner.summary_file() {
         write(console, file, &console.hide(&summary_text(ending, time)), true);
     }
     if let Some(file) = runner.output_file() {
         let delimiter = format!("escher_{:032x}", random());
         write(console, file, &console.hide(&outputs(verdict.result, &known).file_text(&delimiter)), true);
-    } else if let Some(page) = &page {
+    } else if let Some(page) = page.filter(|_| is_written) {
         console.line(&format!("report: {} and, for a browser, {}", path.display(), page.display()));
     }
     verdict.exit_code
@@ -139,7 +140,7 @@ fn tell(console: &Console, ending: &Ending, verdict: &Verdict, time: Duration) {
     }
     console.line(&format!("\n{}", headline(ending, verdict, time)));
     let (path, length) = board.critical_path();
-    if !path.is_empty() && verdict.exit_code == exit::SUCCESS {
+    if !path.is_empty() && verdict.result == RunResult::Success {
         let names: Vec<&str> = path.iter().map(crate::domain::names::ServiceName::as_str).collect();
         console.line(&format!("critical path: {} ({})", names.join(" → "), crate::report::text::duration(length)));
     }
@@ -168,6 +169,11 @@ fn page_text(runner: &Runner, ending: &Ending, verdict: &Verdict, time: Duration
         time,
         run_url: run_url.as_deref(),
         error: ending.error.as_ref(),
+        plan: ending
+            .planned
+            .as_ref()
+            .filter(|_| ending.board.is_none())
+            .map(|_| if ending.has_provided { "Every image is in the registry; nothing was deployed." } else { "Nothing was changed." }),
         board: ending.board.as_ref().or(ending.planned.as_ref()),
         warnings: &ending.warnings,
         notes: ending.notes.as_ref(),
@@ -182,7 +188,8 @@ fn planned_headline(ending: &Ending) -> String {
     if ending.has_provided { format!("Images: {tag} for {environment}") } else { format!("Plan: {tag} to {environment}") }
 }
 
-fn write(console: &Console, path: &Path, text: &str, append: bool) {
+/// Whether it was written; if not, that is said.
+fn write(console: &Console, path: &Path, text: &str, append: bool) -> bool {
     let written = std::fs::OpenOptions::new()
         .create(true)
         .write(true)
@@ -190,9 +197,10 @@ fn write(console: &Console, path: &Path, text: &str, append: bool) {
         .truncate(!append)
         .open(path)
         .and_then(|mut file| file.write_all(text.as_bytes()));
-    if let Err(error) = written {
+    if let Err(error) = &written {
         console.line(&format!("warning: {} can't be written: {error}", path.display()));
     }
+    written.is_ok()
 }
 
 /// A delimiter that no value can foresee.

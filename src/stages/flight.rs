@@ -1,6 +1,6 @@
 //! One deployment in flight: what was seen of it so far, and what to look at next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Once;
 use std::time::Duration;
 
@@ -13,11 +13,10 @@ use crate::clients::aws::CallError;
 use crate::domain::names::EcsServiceName;
 use crate::domain::native::{Native, follow};
 use crate::domain::plan::PlannedService;
-use crate::domain::rollout::{Expected, Observed, RolloutState, ServiceView, TargetGroup, Targets, Task, Verdict, judge};
+use crate::domain::rollout::{
+    Deployment, Expected, Observed, RolloutState, ServiceView, TargetGroup, Targets, Task, UNCHECKED_HEALTHY_AFTER, Verdict, judge, our_tasks,
+};
 use crate::domain::task_definition::TaskDefinition;
-
-/// Tasks of a deployment that shows no news are looked at this often, for crashes that ECS forgets.
-const TASKS_EVERY: Duration = Duration::from_secs(10);
 
 /// How far the service is for those that need it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,11 +30,23 @@ pub(super) enum Gate {
 }
 
 /// Which tasks are worth a look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wanted {
-    None,
-    Running,
-    EndedToo,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// Those of ours that were seen running, as they are now.
+    pub(super) known: bool,
+    /// A list of those that run.
+    pub(super) running: bool,
+    /// A list of those that ended.
+    pub(super) ended: bool,
+}
+
+/// What a list told.
+#[derive(Debug)]
+pub(super) struct Listed {
+    /// To be described.
+    pub(super) ids: BTreeSet<String>,
+    /// Those that ended are among them.
+    pub(super) has_ended: bool,
 }
 
 /// A deployment in flight.
@@ -59,8 +70,14 @@ pub(super) struct Flight {
     failed_since: Option<Instant>,
     targets: Targets,
     running_since: BTreeMap<String, Instant>,
+    /// Tasks that are not ours, or have ended and are known: never to be described again.
+    old_news: BTreeSet<String>,
     looked_at_ended: Option<Instant>,
     failed_tasks: u32,
+    /// The last look.
+    view: Option<ServiceView>,
+    /// Since when as many tasks of ours run as the service wants.
+    all_run_since: Option<Instant>,
     /// Since when no look succeeded.
     pub(super) blind_since: Option<Instant>,
 }
@@ -83,31 +100,70 @@ impl Flight {
             tasks: Vec::new(),
             targets: Targets::None,
             running_since: BTreeMap::new(),
+            old_news: BTreeSet::new(),
             looked_at_ended: None,
             failed_tasks: 0,
+            view: None,
+            all_run_since: None,
             blind_since: None,
         }
     }
 
-    /// Takes a new look into account and judges it.
-    pub(super) async fn observe(&mut self, clients: &Clients, view: &ServiceView) -> Verdict {
+    /// Takes a new look into account; the tasks that are worth one, too.
+    pub(super) fn see(&mut self, view: &ServiceView, ended_every: Duration) -> Wanted {
         self.blind_since = None;
         let now = Instant::now();
-        if let Some(ours) = view.deployments.iter().find(|deployment| deployment.id == self.expected.deployment) {
+        if let Some(ours) = self.ours(view) {
+            let (has_failed, all_run) = (ours.state == RolloutState::Failed, view.desired > 0 && ours.running >= view.desired);
             self.last_listed = now;
-            self.failed_since = if ours.state == RolloutState::Failed { self.failed_since.or(Some(now)) } else { None };
+            self.failed_since = if has_failed { self.failed_since.or(Some(now)) } else { None };
+            self.all_run_since = if all_run { self.all_run_since.or(Some(now)) } else { None };
         }
-        let quick = self.judge(view);
-        let wanted = self.wanted_tasks(view, &quick);
-        if wanted != Wanted::None {
-            self.look_at_tasks(clients, view, wanted).await;
-        }
-        let verdict = if wanted == Wanted::None { quick } else { self.judge(view) };
+        self.view = Some(without_events(view));
+        self.wanted_tasks(view, ended_every)
+    }
+
+    /// Judges the last look, with everything that is known of the tasks.
+    pub(super) async fn verdict(&mut self, clients: &Clients, view: &ServiceView) -> Verdict {
+        let verdict = self.judge(view);
         let verdict = if view.is_native { self.follow(clients, view, verdict).await } else { verdict };
         if verdict.is_bad_end() {
             self.log = log_tail::of_tasks(clients, &self.definition, &self.container, &self.expected, &self.tasks).await;
         }
         verdict
+    }
+
+    fn ours<'a>(&self, view: &'a ServiceView) -> Option<&'a Deployment> {
+        view.deployments.iter().find(|deployment| deployment.id == self.expected.deployment)
+    }
+
+    /// All its tasks run, and it waits to be healthy: since when, and, where nobody checks it, when that will be.
+    pub(super) fn is_near(&self) -> Option<(Instant, Option<Instant>)> {
+        let since = self.all_run_since.filter(|_| self.gate == Gate::Closed && self.running().next().is_some())?;
+        let view = self.view.as_ref().filter(|view| !view.is_native)?;
+        let is_checked = self.expected.has_health_check || !view.target_groups.is_empty();
+        let newest = self.running_since.values().max().map(|since| *since + UNCHECKED_HEALTHY_AFTER);
+        Some((since, newest.filter(|_| !is_checked)))
+    }
+
+    /// What is known of its tasks makes it healthy, if it is still as it was at the last look.
+    pub(super) fn seems_healthy(&self) -> bool {
+        self.view.as_ref().is_some_and(|view| self.judge(view) == Verdict::Healthy)
+    }
+
+    /// The tasks of ours that were last seen running.
+    pub(super) fn running(&self) -> impl Iterator<Item = &str> {
+        our_tasks(&self.expected, &self.tasks).filter(|task| task.is_running).map(|task| task.id.as_str())
+    }
+
+    /// A task that was never described, or may have changed since.
+    pub(super) fn is_news(&self, id: &str) -> bool {
+        !self.old_news.contains(id)
+    }
+
+    /// Where its tasks are registered.
+    pub(super) fn target_groups(&self) -> &[TargetGroup] {
+        self.view.as_ref().map_or(&[], |view| &view.target_groups)
     }
 
     /// What ECS deploys in a way of its own is done when its service deployment is.
@@ -141,42 +197,40 @@ impl Flight {
     }
 
     /// Running tasks are worth a look when they may all be healthy; ended ones when one more has failed, on a bad end, and
-    /// now and then.
-    fn wanted_tasks(&self, view: &ServiceView, verdict: &Verdict) -> Wanted {
-        let ours = view.deployments.iter().find(|deployment| deployment.id == self.expected.deployment);
-        match (verdict, ours) {
-            (Verdict::Failed { .. } | Verdict::RolledBack { .. } | Verdict::CrashLoop { .. } | Verdict::TimedOut, _) => Wanted::EndedToo,
-            (Verdict::InProgress { .. }, Some(ours)) => {
-                let is_due = self.looked_at_ended.unwrap_or(self.started).elapsed() >= TASKS_EVERY;
-                if ours.failed_tasks > self.failed_tasks || (is_due && ours.state == RolloutState::InProgress) {
-                    Wanted::EndedToo
-                } else if self.gate == Gate::Closed && view.desired > 0 && ours.running >= view.desired {
-                    Wanted::Running
-                } else {
-                    Wanted::None
-                }
+    /// now and then. What is known to run needs no list as long as the numbers agree.
+    fn wanted_tasks(&self, view: &ServiceView, ended_every: Duration) -> Wanted {
+        match (self.judge(view), self.ours(view)) {
+            (Verdict::Failed { .. } | Verdict::RolledBack { .. } | Verdict::CrashLoop { .. } | Verdict::TimedOut, _) => {
+                Wanted { running: true, ended: true, known: true }
             }
-            _ => Wanted::None,
+            (Verdict::InProgress { .. }, Some(ours)) => {
+                let is_due = self.looked_at_ended.unwrap_or(self.started).elapsed() >= ended_every;
+                let ended = ours.failed_tasks > self.failed_tasks || (is_due && ours.state == RolloutState::InProgress);
+                let all_run = self.gate == Gate::Closed && view.desired > 0 && ours.running >= view.desired;
+                let are_known = self.running().map(|_| 1).sum::<u32>() == ours.running;
+                Wanted { running: all_run && !are_known, ended, known: all_run || ended }
+            }
+            _ => Wanted::default(),
         }
     }
 
-    /// A look that fails is made again with the next poll.
-    async fn look_at_tasks(&mut self, clients: &Clients, view: &ServiceView, wanted: Wanted) {
-        let ended_too = wanted == Wanted::EndedToo;
-        let (tasks, targets) = tokio::join!(clients.ecs.tasks(&self.name, ended_too), targets(clients, &view.target_groups));
-        let mut tasks = match tasks {
-            Ok(tasks) => tasks,
-            Err(error) => return tell_once(&TASKS_TOLD, &error),
-        };
+    /// Takes described tasks into account.
+    pub(super) fn take(&mut self, listed: &Listed, described: &BTreeMap<String, Task>, targets: Targets) {
         let now = Instant::now();
-        if ended_too {
+        if listed.has_ended {
             self.looked_at_ended = Some(now);
-            let ours = view.deployments.iter().find(|deployment| deployment.id == self.expected.deployment);
-            self.failed_tasks = ours.map_or(self.failed_tasks, |ours| ours.failed_tasks);
-        } else {
-            // What was seen to end stays ended.
-            tasks.retain(|task| !self.tasks.iter().any(|known| known.end.is_some() && known.id == task.id));
-            tasks.extend(self.tasks.drain(..).filter(|task| task.end.is_some()));
+            self.failed_tasks = self.view.as_ref().and_then(|view| self.ours(view)).map_or(self.failed_tasks, |ours| ours.failed_tasks);
+        }
+        // What was seen to end stays ended.
+        let mut tasks: Vec<Task> = self.tasks.drain(..).filter(|task| task.end.is_some()).collect();
+        for task in listed.ids.iter().filter_map(|id| described.get(id)) {
+            let is_ours = our_tasks(&self.expected, std::slice::from_ref(task)).next().is_some();
+            if !is_ours || task.end.is_some() {
+                self.old_news.insert(task.id.clone());
+            }
+            if is_ours {
+                tasks.push(task.clone());
+            }
         }
         self.running_since.retain(|id, _| tasks.iter().any(|task| task.id == *id && task.is_running));
         for task in tasks.iter().filter(|task| task.is_running) {
@@ -186,6 +240,27 @@ impl Flight {
         self.targets = if tasks.iter().all(is_addressed) { targets } else { targets_without_addresses(targets) };
         self.tasks = tasks;
     }
+
+}
+
+/// The events are many and long, and nothing more is asked of them.
+fn without_events(view: &ServiceView) -> ServiceView {
+    ServiceView {
+        name: view.name.clone(),
+        status: view.status.clone(),
+        controller: view.controller.clone(),
+        desired: view.desired,
+        deployments: view.deployments.clone(),
+        events: Vec::new(),
+        breaker: view.breaker,
+        target_groups: view.target_groups.clone(),
+        is_native: view.is_native,
+    }
+}
+
+/// A look at tasks that fails is made again with the next poll.
+pub(super) fn tell_of_tasks(error: &CallError) {
+    tell_once(&TASKS_TOLD, error);
 }
 
 static TASKS_TOLD: Once = Once::new();
@@ -204,19 +279,7 @@ fn targets_without_addresses(targets: Targets) -> Targets {
     if targets == Targets::None { Targets::None } else { Targets::Unknown }
 }
 
-async fn targets(clients: &Clients, groups: &[TargetGroup]) -> Targets {
-    if groups.is_empty() {
-        return Targets::None;
-    }
-    let mut healthy = Vec::with_capacity(groups.len());
-    for group in groups {
-        match clients.elb.healthy(group).await {
-            Ok(addresses) => healthy.push(addresses),
-            Err(error) => {
-                tell_once(&TARGETS_TOLD, &error);
-                return Targets::Unknown;
-            }
-        }
-    }
-    Targets::Healthy(healthy)
+/// Once a run, likewise.
+pub(super) fn tell_of_targets(error: &CallError) {
+    tell_once(&TARGETS_TOLD, error);
 }

@@ -36,6 +36,7 @@ pub async fn migrate(request: &Request, clients: &Clients, plan: &mut Plan, cons
     for planned in &mut plan.services {
         let Some(migration) = planned.migration.clone().filter(|migration| !migration.is_done) else { continue };
         let Start::Update(body) = &planned.start else { continue };
+        clients.ecs.turn_to_register().await;
         let definition = clients.ecs.register(body).await.map_err(|error| refused(planned, &error))?;
         planned.start = Start::Registered(definition.clone());
         let began = Instant::now();

@@ -16,6 +16,7 @@ pub mod migrate;
 pub mod names;
 pub mod notify;
 pub mod older;
+mod pacing;
 pub mod plan;
 pub mod prepare;
 pub mod progress;
@@ -40,6 +41,7 @@ use crate::clients::elb::Elb;
 use crate::clients::github::GitHub;
 use crate::clients::logs::Logs;
 use crate::clients::secrets::SecretsManager;
+use crate::config::Request;
 use crate::domain::environment::Environment;
 use crate::domain::names::EcsServiceName;
 use crate::domain::service::Service;
@@ -68,9 +70,10 @@ pub struct Clients {
 
 impl Clients {
     /// All of one environment.
-    pub fn new(aws: &Aws, environment: &Environment, http: reqwest::Client, github: Result<GitHub, String>) -> Self {
+    pub fn new(aws: &Aws, request: &Request, http: reqwest::Client, github: Result<GitHub, String>) -> Self {
+        let environment = &request.environment;
         Self {
-            ecs: Ecs::new(aws, &environment.cluster),
+            ecs: Ecs::new(aws, &environment.cluster, request.runner.ecs_rate()),
             ecr: Ecr::new(aws, environment),
             secrets: SecretsManager::new(aws),
             elb: Elb::new(aws),

@@ -35,7 +35,7 @@ pub async fn connect(request: &Request, console: &Console, masks: &Masks) -> Res
     let aws = aws::connect(environment, &request.runner, &http, masks).await?;
     console.line(&format!("AWS account {}, {}, cluster {}", aws.account, environment.region, environment.cluster));
     let none = Err("there is no `github-token`".to_owned());
-    let mut clients = Clients::new(&aws, environment, http, none);
+    let mut clients = Clients::new(&aws, request, http, none);
     if request.command.asks_github()
         && let Err(error) = github(request, masks, &mut clients).await
     {

@@ -60,16 +60,10 @@ async fn live(console: Console, board: watch::Receiver<Board>, began: Instant, m
 async fn lines(console: Console, mut board: watch::Receiver<Board>, began: Instant, mut stopped: oneshot::Receiver<()>) {
     let mut shown: BTreeMap<ServiceName, State> = BTreeMap::new();
     loop {
-        {
-            let now = board.borrow_and_update().clone();
-            tell(&console, &now, &mut shown, began.elapsed());
-        }
+        tell(&console, &board.borrow_and_update(), &mut shown, began.elapsed());
         tokio::select! {
             changed = board.changed() => if changed.is_err() { return },
-            _ = &mut stopped => {
-                let last = board.borrow().clone();
-                return tell(&console, &last, &mut shown, began.elapsed());
-            }
+            _ = &mut stopped => return tell(&console, &board.borrow(), &mut shown, began.elapsed()),
         }
     }
 }
@@ -77,9 +71,11 @@ async fn lines(console: Console, mut board: watch::Receiver<Board>, began: Insta
 /// A line for each service whose state is new.
 fn tell(console: &Console, board: &Board, shown: &mut BTreeMap<ServiceName, State>, now: Duration) {
     for row in board.rows() {
-        let before = shown.insert(row.name.clone(), row.state.clone());
-        let is_news = !matches!(row.state, State::Waiting | State::Rolling { running: 0, .. });
-        if is_news && before.as_ref() != Some(&row.state) {
+        if shown.get(&row.name) == Some(&row.state) {
+            continue;
+        }
+        shown.insert(row.name.clone(), row.state.clone());
+        if !matches!(row.state, State::Waiting | State::Rolling { running: 0, .. }) {
             console.line(&table::log_line(row, now));
         }
     }

@@ -138,7 +138,7 @@ pub(super) async fn views(clients: &Clients, names: &[EcsServiceName]) -> Result
     Ok(answers.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
-fn refused_call(request: &Request, error: &CallError) -> Error {
+pub(super) fn refused_call(request: &Request, error: &CallError) -> Error {
     let cluster = &request.environment.cluster;
     let way_out = if error.code == "ClusterNotFoundException" {
         format!("no cluster `{cluster}` in {}: correct DEPLOY_CLUSTER or DEPLOY_REGION", request.environment.region)

@@ -4,16 +4,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
 
 use super::deploy::{Job, deploy};
 use super::progress::Progress;
 use super::read;
+use crate::clients::aws::CallError;
 use crate::clients::console::Console;
 use crate::domain::board::{Board, State};
 use crate::domain::names::{DefinitionArn, EcsServiceName, ServiceName};
 use crate::domain::outcome::{End, Failure, FailureKind, RunsNow};
 use crate::domain::plan::{Action, Plan, PlannedService, Side, Start};
-use crate::domain::rollout::{Deployment, ServiceView};
+use crate::domain::planner::side_of;
+use crate::domain::rollout::{self, Deployment, STALE_FOR, ServiceView};
 use crate::domain::task_definition::LABEL_RELEASE;
 use crate::report::table::{self, log_line};
 
@@ -29,8 +32,7 @@ pub async fn roll_back(job: Job<'_>, console: &Console) {
     if returns.is_empty() || job.cancel.is_cancelled() {
         return;
     }
-    let names: Vec<EcsServiceName> = returns.iter().map(|back| back.planned.view.name.clone()).collect();
-    let views = match read::views(job.clients, &names).await {
+    let views = match fresh_views(&job, &returns).await {
         Ok(views) => views,
         Err(error) => {
             returns.iter().for_each(|back| settle(&job, back, Err(not_taken_back(back, &error.to_string()))));
@@ -74,6 +76,26 @@ fn returns<'a>(job: &Job<'a>) -> Vec<Return<'a>> {
     job.plan.services.iter().filter_map(back).collect()
 }
 
+/// The services as they stand, from answers that are no older than what this run did: `DescribeServices` may lag behind an update,
+/// and a service that seems to run as before would be called taken back.
+async fn fresh_views(job: &Job<'_>, returns: &[Return<'_>]) -> Result<Vec<ServiceView>, CallError> {
+    let names: Vec<EcsServiceName> = returns.iter().map(|back| back.planned.view.name.clone()).collect();
+    let began = Instant::now();
+    loop {
+        let views = read::views(job.clients, &names).await?;
+        let is_behind = |back: &Return<'_>| {
+            let view = views.iter().find(|view| view.name == back.planned.view.name)?;
+            let ours = job.board.borrow().row(&back.planned.name)?.deployment.clone()?;
+            Some(rollout::is_behind(view, &back.planned.view, &ours))
+        };
+        let is_fresh = !returns.iter().any(|back| is_behind(back) == Some(true));
+        if is_fresh || began.elapsed() >= STALE_FOR || job.cancel.is_cancelled() {
+            return Ok(views);
+        }
+        sleep(job.request.environment.poll).await;
+    }
+}
+
 /// How a service stands just before it goes back.
 enum Fit {
     GoesBack(Box<PlannedService>),
@@ -85,6 +107,7 @@ enum Fit {
 async fn fit(job: &Job<'_>, back: &Return<'_>, view: &ServiceView) -> Fit {
     let Some(primary) = view.primary() else { return Fit::Strangers(not_taken_back(back, "ECS lists no PRIMARY deployment")) };
     if primary.definition == back.to && view.is_steady() {
+        before(job, back).await;
         return Fit::IsBack;
     }
     if primary.definition != back.to && !is_ours(job, back, primary).await {
@@ -99,7 +122,7 @@ async fn fit(job: &Job<'_>, back: &Return<'_>, view: &ServiceView) -> Fit {
     }
     // ECS may be on its way there already: then it is only watched.
     let start = if primary.definition == back.to { Start::Join(primary.id.clone()) } else { Start::Back(back.to.clone()) };
-    let to = Side { task_definition: Some(back.to.clone()), ..back.planned.from.clone() };
+    let to = before(job, back).await;
     Fit::GoesBack(Box::new(PlannedService {
         action: Action::Return,
         reason: format!("back to {}", back.to.short()),
@@ -109,6 +132,19 @@ async fn fit(job: &Job<'_>, back: &Return<'_>, view: &ServiceView) -> Fit {
         view: view.clone(),
         ..back.planned.clone()
     }))
+}
+
+/// What it goes back to. That is what ran when the run began, unless an earlier run of the release had changed it by then.
+async fn before(job: &Job<'_>, back: &Return<'_>) -> Side {
+    if back.planned.from.task_definition.as_ref() == Some(&back.to) {
+        return back.planned.from.clone();
+    }
+    let name = &back.planned.name;
+    let read = job.clients.ecs.definition(&back.to).await.ok();
+    let known = job.request.services.get(name).zip(read).map(|(service, definition)| side_of(service, &definition));
+    let side = Side { task_definition: Some(back.to.clone()), ..known.unwrap_or_default() };
+    job.board.send_modify(|board| board.note_previous(name, side.clone()));
+    side
 }
 
 /// Whether the PRIMARY is what this release began, or found. After a lost answer its id is unknown, and its label tells.

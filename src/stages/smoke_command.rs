@@ -13,7 +13,7 @@ use crate::clients::aws::CallError;
 use crate::config::Request;
 use crate::domain::board::{Board, State};
 use crate::domain::names::EcsServiceName;
-use crate::domain::outcome::End;
+use crate::domain::outcome::{End, Failure};
 use crate::domain::plan::{Action, Found, Plan, PlannedService, Side, Start};
 use crate::domain::planner::running_side;
 use crate::domain::rollout::ServiceView;
@@ -53,7 +53,11 @@ pub async fn smoke_all(request: &Request, clients: &Clients, began: Instant) -> 
         board.advance(&name, State::Smoke, started - began);
         let end = match result {
             Ok(()) => End::Unchanged,
-            Err(NeverWell { asked, why }) => End::Failed(failure::smoke(&why, asked, started.elapsed(), Vec::new())),
+            Err(NeverWell { asked, why }) => End::Failed(Failure {
+                hint: "look at the service itself: its log, its configuration, DEPLOY_BASE_URL; `status` shows how it stands in ECS"
+                    .to_owned(),
+                ..failure::smoke(&why, asked, started.elapsed(), Vec::new())
+            }),
         };
         board.advance(&name, State::Done(end), began.elapsed());
     }
@@ -98,10 +102,16 @@ async fn running(
     }
     let test = service.health_url(environment.base_url.as_deref(), &environment.name).zip(health);
     let test = test.map(|(url, health)| Smoke { url, health, accepted: accepted.clone(), timeout: environment.smoke_timeout });
+    let test = test.filter(|_| !request.skip_smoke && desired > 0);
     let planned = PlannedService {
         name: service.name.clone(),
         action: Action::None,
-        reason: "asked for its health".to_owned(),
+        reason: match &test {
+            Some(_) => "asked for its health and version".to_owned(),
+            None if request.skip_smoke => "not asked: skip-smoke".to_owned(),
+            None if desired == 0 => "not asked: no task of it is wanted".to_owned(),
+            None => "not asked: services/*.yml names no `health`, or DEPLOY_BASE_URL is missing".to_owned(),
+        },
         from: side.clone(),
         to: side,
         start: Start::Nothing,
@@ -117,5 +127,5 @@ async fn running(
         view: found.view,
         accepted,
     };
-    Ok((planned, test.filter(|_| !request.skip_smoke && desired > 0)))
+    Ok((planned, test))
 }

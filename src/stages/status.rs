@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 
-use super::read::{definitions, views};
+use super::read::{definitions, refused_call, views};
 use super::smoke_command::accepted;
 use super::{AT_ONCE, Clients, ecs_name, prepare};
 use crate::clients::console::{Console, Masks};
@@ -36,7 +36,7 @@ pub async fn status(request: &Request, console: &Console, masks: &Masks) -> Vec<
 async fn services(request: &Request, clients: &Clients) -> Result<Vec<Standing>, String> {
     let services: Vec<&Service> = request.scope.included.iter().filter_map(|name| request.services.get(name)).collect();
     let names: Vec<EcsServiceName> = services.iter().map(|service| ecs_name(service, &request.environment)).collect();
-    let views = views(clients, &names).await.map_err(|error| error.to_string())?;
+    let views = views(clients, &names).await.map_err(|error| refused_call(request, &error).lines().join("; "))?;
     let standing = services.into_iter().zip(&names).map(|(service, name)| {
         let view = views.iter().find(|view| view.name == *name).cloned();
         async move {

@@ -163,3 +163,18 @@ async fn what_begins_while_the_run_ends_is_left_in_flight_and_not_taken_back() {
     job.run().await.ends(0, "success");
     assert_eq!(job.count("UpdateService"), 3, "only what had not begun is begun");
 }
+
+#[tokio::test]
+async fn an_update_that_nobody_has_confirmed_when_the_run_ends_is_not_said_to_be_in_flight() {
+    let mut job = release().await;
+    let effect = Effect::Error { status: 503, code: "ServiceUnavailable".into(), message: "not now".into() };
+    job.sandbox.with(|world| world.fault(Fault { party: "ecs".into(), operation: "UpdateService".into(), skip: 0, times: 99, effect }));
+    let mut child = job.only("asset-store").start();
+    while job.count("UpdateService") == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    interrupt(&mut child, "TERM").await;
+    let ran = job.ended(child).await;
+    ran.ends(130, "cancelled").says("asset-store  perhaps in flight");
+    job.sandbox.with(|world| assert!(world.history("asset-store").is_empty(), "nothing had begun"));
+}

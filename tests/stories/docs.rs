@@ -88,12 +88,15 @@ fn every_test_that_the_security_page_names_exists() {
     }
 }
 
+/// Every page for people.
+pub(crate) fn pages() -> Vec<PathBuf> {
+    let at_the_top = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"];
+    files("docs", ".md").into_iter().chain(at_the_top.map(|name| Path::new(ROOT).join(name))).collect()
+}
+
 #[test]
 fn every_link_between_pages_leads_somewhere() {
-    let mut pages = files("docs", ".md");
-    let at_the_top = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"];
-    pages.extend(at_the_top.map(|name| Path::new(ROOT).join(name)));
-    for page in &pages {
+    for page in &pages() {
         let text = std::fs::read_to_string(page).unwrap();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if link.contains("://") || link.starts_with('#') || link.contains(' ') {

@@ -57,3 +57,15 @@ async fn a_command_that_hangs_or_is_not_there_is_said_so() {
     let mut job = alone(escher()).await;
     job.set("DEPLOY_E2E_COMMAND", "a && b").run().await.ends(2, "refused").says("DEPLOY_E2E_COMMAND holds `&&`");
 }
+
+#[tokio::test]
+async fn what_a_program_prints_is_shown_without_credentials() {
+    let ran = program(
+        "echo 'leak AKIAIOSFODNN7EXAMPLE'; echo '-----BEGIN PRIVATE KEY-----'; echo MIIEow; echo '-----END PRIVATE KEY-----'; echo done",
+    )
+    .await
+    .run()
+    .await;
+    ran.ends(0, "success").says("leak ***").says("done");
+    assert!(!ran.stdout.contains("IOSFODNN7") && !ran.stdout.contains("MIIEow"), "{}", ran.stdout);
+}

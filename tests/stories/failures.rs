@@ -42,7 +42,7 @@ async fn a_rollback_under_a_fresh_id_is_a_rollback_too() {
 #[tokio::test]
 async fn failed_without_rollback_is_failed_and_the_same_run_again_starts_it_once_more() {
     let (mut job, ran) = alone("autoresolver", CRASH, |world| breaker(world, "autoresolver", true, false)).await;
-    ran.ends(1, "failed").says("is FAILED and ECS does not go back by itself");
+    ran.ends(1, "failed").says("is FAILED, and ECS stays where it is");
     job.sandbox.with(|world| world.image_mut("escher-autoresolver", TAG).fate = Fate::Well);
     let again = job.run().await;
     again.ends(0, "success").says("stuck: ");

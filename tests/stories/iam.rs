@@ -118,3 +118,32 @@ async fn the_policy_allows_what_runs_ask_for_and_nothing_else() {
     let explained: Vec<&str> = NOT_CALLED.iter().map(|(action, _)| *action).collect();
     assert_eq!(unused, explained, "allowed, but never asked for");
 }
+
+#[tokio::test]
+async fn neither_a_pull_request_nor_a_branch_nor_another_place_gets_the_role() {
+    let mut job = job(escher()).await;
+    let trust = document(&iam(&mut job).await, "Trust policy");
+    let condition = &trust["Statement"][0]["Condition"];
+    // StringEquals knows no wildcards; StringLike would.
+    assert_eq!(condition.as_object().map(|all| all.keys().map(String::as_str).collect::<Vec<_>>()), Some(vec!["StringEquals"]));
+    let subjects = texts(&condition["StringEquals"]["token.actions.githubusercontent.com:sub"]);
+    assert!(subjects.len() > 1 && subjects.iter().all(|sub| sub.ends_with(":environment:dev") && !sub.contains('*')), "{subjects:?}");
+    job.sandbox.with(|world| world.sts.roles[0].allowed_subs = subjects);
+    let repository = "repo:escher-dbai/v3-escher-deployment";
+    for sub in [
+        format!("{repository}:pull_request"),
+        format!("{repository}:ref:refs/heads/feature"),
+        format!("{repository}:ref:refs/tags/v2.16.0-dev"),
+        format!("{repository}:environment:dev-preview"),
+        format!("{repository}:environment:prod"),
+        "repo:mallory/v3-escher-deployment:environment:dev".to_owned(),
+        "repo:escher-dbai/another:environment:dev".to_owned(),
+    ] {
+        job.sandbox.with(|world| world.oidc.sub.clone_from(&sub));
+        let ran = job.run().await;
+        ran.ends(3, "refused").says(&format!("sub = {sub}"));
+    }
+    assert!(asked(&job).is_empty(), "nothing of AWS was seen");
+    job.sandbox.with(|world| world.oidc.sub = format!("{repository}:environment:dev"));
+    job.run().await.ends(0, "success");
+}

@@ -9,6 +9,7 @@ mod builds;
 mod changes;
 mod chaos;
 mod chaos_faults;
+mod commands;
 mod configuration;
 mod docs;
 mod e2e;

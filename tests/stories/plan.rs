@@ -75,7 +75,15 @@ async fn smoke_asks_what_runs_and_changes_nothing() {
             task.fate = escher_sandbox::Fate::Answers { status: 500 };
         }
     });
-    job.run().await.ends(5, "failed").says("gateway").says("answered 500, expected 200");
+    ran.says("✓ gateway (2.15.0-dev) answers well").says("7 of 7 services answer well on dev");
+    let failed = job.run().await;
+    failed.ends(5, "failed").says("answered 500, expected 200").says("6 of 7 services answer well on dev");
+    assert!(!failed.stdout.contains("ECS calls it healthy"), "nobody has asked ECS: {}", failed.stdout);
+    let left_out = job.input("skip-smoke", "true").run().await;
+    left_out
+        .ends(0, "unchanged")
+        .says("– gateway (2.15.0-dev) not asked: skip-smoke")
+        .says("0 of 0 services answer well on dev; 7 not asked");
 }
 
 #[tokio::test]

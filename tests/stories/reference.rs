@@ -193,6 +193,7 @@ fn variables(text: &mut String) {
         ("SLACK_API_URL", "Slack's API (`https://slack.com/api`)"),
         ("ANTHROPIC_BASE_URL", "Anthropic's API"),
         ("HTTPS_PROXY`, `NO_PROXY", "as everywhere"),
+        ("ESCHER_ECS_RATE", "how many times ECS's documented rates of calls AWS grants this account (`1`); it raises them on request"),
         ("ESCHER_LOG", "what is traced to stderr, in the syntax of tracing's filter: `escher_deploy=debug`"),
     ];
     known.iter().for_each(|(name, meaning)| row(text, &[&code(name), meaning]));

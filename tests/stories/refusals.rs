@@ -176,3 +176,48 @@ async fn a_refusal_shows_in_slack_summary_and_annotations() {
     let text = job.sandbox.with(|world| world.slack.messages[0].updates.last().map(|update| update.text.clone()));
     assert_eq!(text.as_deref(), Some(format!("❌ {TAG} to dev: refused: 1 finding").as_str()));
 }
+
+#[tokio::test]
+async fn a_job_that_names_no_environment_is_told_to_name_one_and_not_to_widen_the_policy() {
+    let mut world = escher();
+    world.oidc.sub = "repo:escher-dbai@123/v3-escher-deployment@456:ref:refs/tags/v2.16.0-dev".into();
+    let mut job = Job::tag_push(world).await;
+    let ran = job.run().await;
+    refused(&job, &ran);
+    ran.says("the job names no `environment:`").says("add `environment: <name>` to the job");
+    assert!(!ran.stdout.contains("StringEquals"), "{}", ran.stdout);
+}
+
+#[tokio::test]
+async fn an_sts_that_does_not_answer_is_not_called_one_that_refuses() {
+    let mut job = Job::tag_push(escher()).await;
+    let ran = job.set("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1").run().await;
+    refused(&job, &ran);
+    ran.says("STS did not answer").says("run the job again");
+    assert!(!ran.stdout.contains("OIDC provider"), "{}", ran.stdout);
+}
+
+#[tokio::test]
+async fn an_address_of_github_that_is_none_is_told_in_words() {
+    let mut job = Job::tag_push(escher()).await;
+    let ran = job.set("GITHUB_API_URL", "notaurl").input("command", "detect").run().await;
+    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+    ran.says("GITHUB_API_URL is `notaurl`, which is no address");
+}
+
+#[tokio::test]
+async fn a_mistyped_variable_is_told_and_one_of_somebody_else_is_not() {
+    let mut job = Job::tag_push(escher()).await;
+    job.set("DEPLOY_REQUIRE_PASED", "staging").set("DEPLOY_XYZZY", "1").input("command", "plan");
+    let ran = job.run().await;
+    ran.ends(0, "success").says("variable DEPLOY_REQUIRE_PASED is no key, and has no effect; did you mean DEPLOY_REQUIRE_PASSED?");
+    assert!(!ran.stdout.contains("XYZZY"), "{}", ran.stdout);
+}
+
+#[tokio::test]
+async fn a_report_that_can_not_be_written_is_not_named() {
+    let mut job = Job::tag_push(escher()).await;
+    let ran = job.set("RUNNER_TEMP", "/nonexistent").only("autoresolver").run().await;
+    ran.ends(0, "success").says("can't be written");
+    assert_eq!(ran.output("report"), "");
+}

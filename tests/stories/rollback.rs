@@ -245,6 +245,23 @@ async fn a_rerun_goes_back_past_its_own_release_where_ecs_stops_at_it() {
     std::fs::write(&file, text).unwrap();
     job.sandbox.with(|world| world.image_mut("escher-context-engine", TAG).fate = Fate::Answers { status: 500 });
     let ran = job.only("asset-store context-engine").set("DEPLOY_SMOKE_TIMEOUT_SECONDS", "0.3").run().await;
-    ran.ends(5, "rolled-back");
+    ran.ends(5, "rolled-back").says("runs now: 2.15.0-dev as before").says("return     2.16.0-dev → 2.15.0-dev");
     assert_eq!(running(&job), before);
+}
+
+#[tokio::test]
+async fn an_answer_older_than_the_update_does_not_pass_for_a_way_back() {
+    // One of the two is refused; the other is in flight by then, can't be stopped, and DescribeServices still shows it as before.
+    let mut world = escher();
+    world.ecs.stale_reads = 100.0;
+    for (operation, skip) in [("UpdateService", 1), ("StopServiceDeployment", 0)] {
+        let effect = Effect::Error { status: 400, code: "InvalidParameterException".into(), message: "not now".into() };
+        world.fault(Fault { party: "ecs".into(), operation: operation.into(), skip, times: 1, effect });
+    }
+    let mut job = Job::tag_push(world).await;
+    let before = running(&job);
+    let ran = job.only("asset-store autoresolver").run().await;
+    ran.ends(1, "rolled-back").says("taken back");
+    assert_eq!(running(&job), before);
+    assert_eq!(updates(&job).len(), 3, "one goes, one is refused, and the one that went goes back");
 }

@@ -72,3 +72,22 @@ async fn text_from_ecs_is_neither_a_workflow_command_nor_a_mention() {
     assert!(posted.contains("unable to place a task"), "{posted}");
     assert!(!posted.contains("<!") && !posted.contains("<@"), "{posted}");
 }
+
+#[tokio::test]
+async fn a_secret_is_hidden_in_whatever_form_it_is_written() {
+    for secret in ["xx\"quo\\ted<&>'_secret%25", "first-line-secret\nsecond-line-secret"] {
+        let mut job = Job::tag_push(escher()).await;
+        // A tag is echoed in the refusal: in the log, an annotation, the summary, the JSON report and the page.
+        let ran = job.input("slack-bot-token", secret).input("tag", secret).run().await;
+        ran.ends(2, "refused");
+        let page = std::fs::read_to_string(ran.report["page"].as_str().unwrap()).unwrap();
+        let json = std::fs::read_to_string(ran.output("report")).unwrap();
+        let log: String = ran.stdout.lines().filter(|line| !line.starts_with("::add-mask::")).collect();
+        let pieces = ["quo", "_secret", "first-line", "second-line"];
+        for (place, text) in [("log", &log), ("summary", &ran.summary), ("report", &json), ("page", &page)] {
+            for piece in pieces.iter().filter(|piece| secret.contains(*piece)) {
+                assert!(!text.contains(piece), "{piece} is in the {place}: {text}");
+            }
+        }
+    }
+}

@@ -109,24 +109,28 @@ pub(super) fn warnings(warnings: &[String]) -> Option<String> {
     (!items.is_empty()).then(|| section("Warnings", &format!("<ul class=\"warnings\">{items}</ul>")))
 }
 
-/// A row a service: old → new, image, time, state, why.
-pub(super) fn services(board: &Board, now: Duration) -> String {
+/// A row a service: old → new, image, time, state, why. Of a plan, what is to be done stands for the state.
+pub(super) fn services(board: &Board, now: Duration, is_plan: bool) -> String {
     let row = |row: &Row| {
-        let digest = row.to.digest.as_ref().map(|digest| format!("<code>{}</code>", escape(digest.short()))).unwrap_or_default();
-        let why = row.what.as_deref().unwrap_or(&row.reason);
-        let why = link(&one_line(why, 200), row.compare.as_deref());
+        let (change, digest) = table::outcome(row);
+        let digest = digest.map(|digest| format!("<code>{}</code>", escape(digest.short()))).unwrap_or_default();
+        let why = link(&one_line(&row.reason, 200), row.compare.as_deref());
+        let state = if is_plan {
+            table::action_word(row.action).to_owned()
+        } else {
+            format!("{} {}", table::sign(&row.state), escape(&table::words(row)))
+        };
         format!(
-            "<tr class=\"{}\"><th scope=\"row\">{}</th><td>{}</td><td>{digest}</td><td class=\"number\">{}</td><td>{} {}</td><td>{why}</td></tr>",
+            "<tr class=\"{}\"><th scope=\"row\">{}</th><td>{}</td><td>{digest}</td><td class=\"number\">{}</td><td>{state}</td><td>{why}</td></tr>",
             tone(&row.state),
             escape(row.name.as_str()),
-            escape(&table::change(&row.from, &row.to)),
+            escape(&change),
             table::time(row, now),
-            table::sign(&row.state),
-            escape(&table::words(row)),
         )
     };
     let rows: String = board.rows().iter().map(row).collect::<Vec<_>>().join("\n");
-    let head = ["service", "version", "image", "time", "state", "why"].map(|name| format!("<th scope=\"col\">{name}</th>")).concat();
+    let state = if is_plan { "what is done" } else { "state" };
+    let head = ["service", "version", "image", "time", state, "why"].map(|name| format!("<th scope=\"col\">{name}</th>")).concat();
     section("Services", &format!("<div class=\"wide\"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table></div>"))
 }
 

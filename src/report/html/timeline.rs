@@ -19,7 +19,7 @@ const STEPS: &[f64] = &[0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 12
 pub(super) fn timeline(board: &Board, time: Duration) -> Option<String> {
     let scale = Scale(time.max(Duration::from_millis(1)));
     // Of a release that has not arrived, no path tells how quick it was.
-    let (path, length) = if board.verdict().exit_code == exit::SUCCESS { board.critical_path() } else { Default::default() };
+    let (path, length) = if is_release(board) { board.critical_path() } else { Default::default() };
     let begun = |row: &&Row| row.started.is_some() || row.build.started.is_some();
     let tracks: Vec<String> = board.rows().iter().filter(begun).map(|row| track(row, &path, scale)).collect();
     if tracks.is_empty() {
@@ -46,6 +46,11 @@ pub(super) fn timeline(board: &Board, time: Duration) -> Option<String> {
         tracks.join("\n"),
         board.suite().and_then(|standing| suite_track(standing, scale)).unwrap_or_default()
     ))
+}
+
+/// Something was deployed, and arrived.
+fn is_release(board: &Board) -> bool {
+    board.verdict().exit_code == exit::SUCCESS && board.ends().any(|(_, end)| *end == End::Deployed)
 }
 
 /// Positions on the axis, in percent of the run.

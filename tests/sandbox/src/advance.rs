@@ -21,8 +21,8 @@ impl World {
         self.step();
         while let Some(due) = self.next_due().filter(|due| *due <= now) {
             self.pass(due);
-            self.perform_due();
-            self.step();
+            // Somebody's deed may have changed any service; else only those move for which something is due.
+            if self.perform_due() { self.step() } else { self.step_what_is_due() }
         }
         self.pass(now);
         // Nothing is due, but an hour may be over for a stopped task.
@@ -48,6 +48,15 @@ impl World {
     fn step(&mut self) {
         let (movers, mut around) = self.around();
         for service in movers.services.iter_mut() {
+            service.step(&mut around);
+        }
+        one_off::step(movers.one_off, movers.one_off_exit, &mut around);
+    }
+
+    fn step_what_is_due(&mut self) {
+        let (movers, mut around) = self.around();
+        let now = around.now;
+        for service in movers.services.iter_mut().filter(|service| service.due().is_some_and(|due| due <= now)) {
             service.step(&mut around);
         }
         one_off::step(movers.one_off, movers.one_off_exit, &mut around);
@@ -84,22 +93,33 @@ impl World {
         }
     }
 
-    fn perform_due(&mut self) {
+    /// Whether anything was done.
+    fn perform_due(&mut self) -> bool {
         let now = self.now;
-        self.perform(|when| matches!(when, When::At(at) if *at <= now));
+        self.perform(|when| matches!(when, When::At(at) if *at <= now))
     }
 
-    fn perform(&mut self, is_due: impl Fn(&When) -> bool) {
+    fn perform(&mut self, is_due: impl Fn(&When) -> bool) -> bool {
         let (due, later): (Vec<Scripted>, Vec<Scripted>) = self.script.drain(..).partition(|scripted| is_due(&scripted.when));
         self.script = later;
-        for scripted in due {
+        for scripted in &due {
             self.do_deed(&scripted.deed);
         }
+        !due.is_empty()
     }
 
     /// Just before an UpdateService is executed.
     pub(crate) fn before_update(&mut self, name: &str) {
         self.perform(|when| matches!(when, When::BeforeUpdate { service } if service == name));
+    }
+
+    /// Just before any call is executed. One without an effect counts, too.
+    pub(crate) fn before_call(&mut self, party: &str) {
+        if party == "ecs" {
+            self.ecs_calls += 1;
+            let number = self.ecs_calls;
+            self.perform(|when| matches!(when, When::BeforeCall(wanted) if *wanted <= number));
+        }
     }
 
     /// After one succeeded: now it is known when the deeds that follow it are due.

@@ -10,25 +10,38 @@ use crate::world::World;
 /// When the running release was deployed: three days before the sandbox's start.
 const DEPLOYED_AT: f64 = -259_200.0;
 
-/// One of the seven (reference page: name, repository, ECR repository `escher-<name>`).
-struct Plan {
-    name: &'static str,
-    repo: &'static str,
-    desired: u32,
-    check: Check,
-    port: u16,
-    /// What makes its timing its own, in seconds.
-    slower: f64,
+/// A service that is to be there: it runs one release, and the next one waits in ECR.
+#[derive(Debug, Clone)]
+pub struct Blueprint<'a> {
+    /// Its name; its ECR repository is `escher-<name>`.
+    pub name: &'a str,
+    /// Its repository's name on GitHub.
+    pub repo: &'a str,
+    /// How many tasks there should be.
+    pub desired: u32,
+    /// Who checks them.
+    pub check: Check,
+    /// The port that it listens on.
+    pub port: u16,
+    /// How long things take.
+    pub timing: Timing,
 }
 
-const SERVICES: [Plan; 7] = [
-    Plan { name: "asset-store", repo: "v4-asset-store-go", desired: 1, check: Check::Container, port: 8081, slower: 0.0 },
-    Plan { name: "context-engine", repo: "v4-context-engine", desired: 1, check: Check::Container, port: 8082, slower: 2.0 },
-    Plan { name: "analysis-agent", repo: "v2-analysis-agent-go", desired: 2, check: Check::Container, port: 8083, slower: 1.0 },
-    Plan { name: "playbook-agent", repo: "v2-playbook-agent-go", desired: 1, check: Check::Container, port: 8084, slower: 0.5 },
-    Plan { name: "integrations-agent", repo: "v4-integrations-agent-go", desired: 1, check: Check::Container, port: 8085, slower: 1.5 },
-    Plan { name: "gateway", repo: "v2-gateway-service-java", desired: 2, check: Check::TargetGroup, port: 8080, slower: 4.0 },
-    Plan { name: "autoresolver", repo: "v2-autoresolver-java", desired: 1, check: Check::Container, port: 8086, slower: 3.0 },
+/// One of the seven (reference page: name, repository, ECR repository `escher-<name>`); `slower`, in seconds, makes its timing
+/// its own.
+const fn one(name: &'static str, repo: &'static str, desired: u32, check: Check, port: u16, slower: f64) -> Blueprint<'static> {
+    let timing = Timing { boot: 12.0 + slower, check: 10.0 + slower / 2.0, ..Timing::USUAL };
+    Blueprint { name, repo, desired, check, port, timing }
+}
+
+const SERVICES: [Blueprint<'static>; 7] = [
+    one("asset-store", "v4-asset-store-go", 1, Check::Container, 8081, 0.0),
+    one("context-engine", "v4-context-engine", 1, Check::Container, 8082, 2.0),
+    one("analysis-agent", "v2-analysis-agent-go", 2, Check::Container, 8083, 1.0),
+    one("playbook-agent", "v2-playbook-agent-go", 1, Check::Container, 8084, 0.5),
+    one("integrations-agent", "v4-integrations-agent-go", 1, Check::Container, 8085, 1.5),
+    one("gateway", "v2-gateway-service-java", 2, Check::TargetGroup, 8080, 4.0),
+    one("autoresolver", "v2-autoresolver-java", 1, Check::Container, 8086, 3.0),
 ];
 
 impl World {
@@ -43,25 +56,26 @@ impl World {
     /// Adds the seven services of another environment to the same account. Lookups by a service's name alone find the
     /// environment that was there first.
     pub fn add_environment(&mut self, environment: &str) {
-        let cluster = format!("escher-{environment}");
-        if !self.ecs.clusters.contains(&cluster) {
-            self.ecs.clusters.push(cluster.clone());
-        }
-        let suffix = match environment {
-            "dev" => "-dev",
-            "staging" => "-stg",
-            _ => "",
-        };
-        for plan in &SERVICES {
-            let repository = format!("escher-{}", plan.name);
-            self.push_at(&repository, &format!("2.15.0{suffix}"), DEPLOYED_AT - 1200.0);
-            self.push_at(&repository, &format!("2.16.0{suffix}"), -600.0);
-            self.publish(&format!("escher-dbai/{}", plan.repo), &repository, suffix);
-            self.install(plan, environment, &cluster, &format!("2.15.0{suffix}"));
+        let suffix = suffix(environment);
+        for blueprint in &SERVICES {
+            self.add_service(environment, blueprint);
         }
         self.publish("escher-dbai/v3-escher-deployment", "v3-escher-deployment", suffix);
         self.install_suite(suffix);
         self.anthropic_secret(environment);
+    }
+
+    /// Adds a service as the seven are: v2.15.0 runs, v2.16.0 waits in ECR and is a tag of its repository.
+    pub fn add_service(&mut self, environment: &str, blueprint: &Blueprint<'_>) {
+        let cluster = format!("escher-{environment}");
+        if !self.ecs.clusters.contains(&cluster) {
+            self.ecs.clusters.push(cluster.clone());
+        }
+        let (repository, suffix) = (format!("escher-{}", blueprint.name), suffix(environment));
+        self.push_at(&repository, &format!("2.15.0{suffix}"), DEPLOYED_AT - 1200.0);
+        self.push_at(&repository, &format!("2.16.0{suffix}"), -600.0);
+        self.publish(&format!("escher-dbai/{}", blueprint.repo), &repository, suffix);
+        self.install(blueprint, environment, &cluster, &format!("2.15.0{suffix}"));
     }
 
     /// The end-to-end suite, which is released with the rest.
@@ -91,13 +105,13 @@ impl World {
     }
 
     /// Registers the definition and lets the service be what it would be after days of quiet.
-    fn install(&mut self, plan: &Plan, environment: &str, cluster: &str, version: &str) {
-        let name = plan.name;
+    fn install(&mut self, blueprint: &Blueprint<'_>, environment: &str, cluster: &str, version: &str) {
+        let name = blueprint.name;
         let secrets = ["database-url", "api-key"].map(|key| self.secret(&format!("escher/{environment}/{name}/{key}")));
-        let body = definition(self, plan, environment, version, &secrets);
+        let body = definition(self, blueprint, environment, version, &secrets);
         let (prefix, by) = (self.arn_prefix(), format!("arn:aws:iam::{}:role/terraform", self.account));
         let Ok(registered) = self.ecs.register(body, &prefix, &by, DEPLOYED_AT).map(|it| it.arn.clone()) else { return };
-        let service = service(self, plan, cluster, &registered);
+        let service = service(self, blueprint, cluster, &registered);
         self.ecs.services.push(service);
         let index = self.ecs.services.len() - 1;
         let (movers, mut around) = self.around();
@@ -105,6 +119,15 @@ impl World {
         if let Some(service) = movers.services.get_mut(index) {
             service.be_steady(&mut around);
         }
+    }
+}
+
+/// What an environment's versions end in.
+fn suffix(environment: &str) -> &'static str {
+    match environment {
+        "dev" => "-dev",
+        "staging" => "-stg",
+        _ => "",
     }
 }
 
@@ -148,15 +171,15 @@ impl Service {
     }
 }
 
-fn service(world: &mut World, plan: &Plan, cluster: &str, task_definition: &str) -> Service {
-    let (name, region, account) = (plan.name, world.region.clone(), world.account.clone());
-    let timing = Timing { boot: 12.0 + plan.slower, check: 10.0 + plan.slower / 2.0, ..Timing::default() };
+fn service(world: &mut World, blueprint: &Blueprint<'_>, cluster: &str, task_definition: &str) -> Service {
+    let (name, region, account) = (blueprint.name, world.region.clone(), world.account.clone());
+    let timing = blueprint.timing;
     Service {
         cluster: cluster.to_owned(),
         name: name.to_owned(),
         arn: format!("{}service/{cluster}/{name}", world.arn_prefix()),
-        desired_count: plan.desired,
-        check: plan.check,
+        desired_count: blueprint.desired,
+        check: blueprint.check,
         breaker: Breaker { enable: true, rollback: true },
         rollback_id: RollbackId::Reused,
         strategy: "ROLLING".to_owned(),
@@ -165,7 +188,7 @@ fn service(world: &mut World, plan: &Plan, cluster: &str, task_definition: &str)
         status: "ACTIVE".to_owned(),
         controller: "ECS".to_owned(),
         container: name.to_owned(),
-        port: plan.port,
+        port: blueprint.port,
         target_group: format!("arn:aws:elasticloadbalancing:{region}:{account}:targetgroup/{cluster}-{name}/{}", world.ids.hex(16)),
         task_definition: task_definition.to_owned(),
         network: json!({"awsvpcConfiguration": {
@@ -182,7 +205,7 @@ fn service(world: &mut World, plan: &Plan, cluster: &str, task_definition: &str)
         history: Vec::new(),
         stale: None,
         unsteady: false,
-        checked_as: plan.check,
+        checked_as: blueprint.check,
         turn: 0,
     }
 }
@@ -196,13 +219,13 @@ pub(crate) fn health_check(port: u16) -> Value {
 }
 
 /// The running definition, with things in it that a typed client would lose.
-fn definition(world: &World, plan: &Plan, environment: &str, version: &str, secrets: &[String; 2]) -> Value {
-    let name = plan.name;
+fn definition(world: &World, blueprint: &Blueprint<'_>, environment: &str, version: &str, secrets: &[String; 2]) -> Value {
+    let name = blueprint.name;
     let family = format!("escher-{environment}-{name}");
     let iam = format!("arn:aws:iam::{}:role", world.account);
     json!({
         "family": family,
-        "containerDefinitions": [main_container(world, plan, environment, version, secrets), sidecar(world, &family)],
+        "containerDefinitions": [main_container(world, blueprint, environment, version, secrets), sidecar(world, &family)],
         "taskRoleArn": format!("{iam}/{family}-task"),
         "executionRoleArn": format!("{iam}/escher-{environment}-execution"),
         "networkMode": "awsvpc",
@@ -219,15 +242,15 @@ fn definition(world: &World, plan: &Plan, environment: &str, version: &str, secr
     })
 }
 
-fn main_container(world: &World, plan: &Plan, environment: &str, version: &str, secrets: &[String; 2]) -> Value {
-    let repository = format!("escher-{}", plan.name);
+fn main_container(world: &World, blueprint: &Blueprint<'_>, environment: &str, version: &str, secrets: &[String; 2]) -> Value {
+    let repository = format!("escher-{}", blueprint.name);
     let digest = world.ecr.repository(&repository).and_then(|it| it.image(&format!("v{version}"))).map(|it| it.digest.clone());
     let mut container = json!({
-        "name": plan.name,
+        "name": blueprint.name,
         "image": format!("{}/{repository}@{}", world.ecr.host(), digest.unwrap_or_default()),
         "cpu": 448,
         "memoryReservation": 896,
-        "portMappings": [{"containerPort": plan.port, "hostPort": plan.port, "protocol": "tcp", "name": "http", "appProtocol": "http"}],
+        "portMappings": [{"containerPort": blueprint.port, "hostPort": blueprint.port, "protocol": "tcp", "name": "http", "appProtocol": "http"}],
         "essential": true,
         "environment": [{"name": "LOG_LEVEL", "value": "info"}, {"name": "ESCHER_ENV", "value": environment}],
         "secrets": [
@@ -242,13 +265,13 @@ fn main_container(world: &World, plan: &Plan, environment: &str, version: &str, 
             "a": "",
             "org.opencontainers.image.version": version,
             "org.opencontainers.image.revision": made_up("commit", &repository, version),
-            "org.opencontainers.image.source": format!("https://github.com/escher-dbai/{}", plan.repo)
+            "org.opencontainers.image.source": format!("https://github.com/escher-dbai/{}", blueprint.repo)
         },
-        "logConfiguration": logs(world, &format!("escher-{environment}-{}", plan.name), "ecs"),
+        "logConfiguration": logs(world, &format!("escher-{environment}-{}", blueprint.name), "ecs"),
         "futureRestartBudget": 3
     });
-    if plan.check == Check::Container {
-        container["healthCheck"] = health_check(plan.port);
+    if blueprint.check == Check::Container {
+        container["healthCheck"] = health_check(blueprint.port);
     }
     container
 }

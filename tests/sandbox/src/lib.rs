@@ -7,6 +7,7 @@
 mod advance;
 mod anthropic;
 mod around;
+mod buckets;
 mod call;
 mod clock;
 mod ecr;
@@ -34,12 +35,14 @@ mod types;
 mod world;
 
 pub use anthropic::{Anthropic, Failure, Mode};
+pub use buckets::{Bucket, Buckets, CATEGORIES, category};
 pub use call::Call;
 pub use ecr::{Backing, Ecr, Fate, Found, Image, Repository, digest, made_up};
 pub use ecs::{
     Breaker, Check, Definition, Deployment, Ecs, Event, Health, Moment, Placement, Revision, RollbackId, Rollout, Service,
     ServiceDeployment, Status, Task, TaskContainer, Timing, What,
 };
+pub use escher::Blueprint;
 pub use engine::{Build, BuildFate, BuildState, Engine};
 pub use fault::{Effect, Fault};
 pub use github::{App, Approval, ChangedFile, Comparison, FatedJob, GitHub, GitRepository, ListedCommit, Release, Run, RunFate, Workflow};

@@ -153,6 +153,9 @@ fn signed(world: &mut World, address: &Address, request: &Request) -> Answer {
         return Err(Refusal::bad("SerializationException", "The request is not a JSON object."));
     }
     types::check(body)?;
+    if let Some(buckets) = world.ecs.buckets.as_mut().filter(|_| address.party == "ecs") {
+        buckets.take(operation, world.now)?;
+    }
     match address.party {
         "ecs" => ecs::answer(world, operation, body, &caller),
         "ecr" => ecr::answer(world, operation, body),

@@ -17,6 +17,8 @@ pub enum When {
         /// ECS service name.
         service: String,
     },
+    /// Just before this call to ECS is executed; the first is 1.
+    BeforeCall(usize),
 }
 
 /// What happens.

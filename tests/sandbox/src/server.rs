@@ -12,6 +12,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request as HttpRequest, Response};
 use hyper_util::rt::TokioIo;
+use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::call::{Address, Call, Reply, Request};
@@ -181,8 +182,10 @@ async fn handle(request: HttpRequest<Incoming>, state: Arc<State>) -> Result<Res
         tokio::time::sleep(Duration::try_from_secs_f64(seconds).unwrap_or_default()).await;
     }
     let reply = state.with(|world| {
+        world.before_call(address.party);
         let (reply, sent) = perform(world, &address, &request, effect.as_ref());
         let reply = reply.map(|reply| route::identified(reply, &address, world.calls.len()));
+        let call = if world.keeps_bodies { call } else { brief };
         world.calls.push(call(world.now, address, request, reply.as_ref(), sent));
         reply.filter(|_| sent)
     });
@@ -220,4 +223,14 @@ fn call(at: f64, address: Address, request: Request, reply: Option<&Reply>, sent
         status: reply.filter(|_| sent).map_or(0, |reply| reply.status),
         answer: reply.map(Reply::value).unwrap_or_default(),
     }
+}
+
+/// The same without body and answer; of a refusal the answer, which is short, and of a call the names that it is about.
+fn brief(at: f64, address: Address, request: Request, reply: Option<&Reply>, sent: bool) -> Call {
+    let status = reply.filter(|_| sent).map_or(0, |reply| reply.status);
+    let about = ["services", "service", "tasks"].into_iter().filter_map(|key| Some((key.to_owned(), address.body.get(key)?.clone())));
+    let body = Value::Object(about.collect());
+    let answer = reply.filter(|_| status >= 400).map(Reply::value).unwrap_or_default();
+    drop(request);
+    Call { at, party: address.party.to_owned(), operation: address.operation, raw: String::new(), body, status, answer }
 }

@@ -52,8 +52,12 @@ pub struct World {
     pub faults: Vec<Fault>,
     /// Every request so far.
     pub calls: Vec<Call>,
+    /// Calls are written down with body and answer; without, thousands of them need no gigabytes.
+    pub keeps_bodies: bool,
     /// Deeds that wait for their time.
     pub(crate) script: Vec<Scripted>,
+    /// Calls to ECS so far.
+    pub(crate) ecs_calls: usize,
     pub(crate) ids: Ids,
     /// Sandbox seconds.
     pub(crate) now: f64,
@@ -83,7 +87,9 @@ impl World {
             anthropic: Anthropic::new(),
             faults: Vec::new(),
             calls: Vec::new(),
+            keeps_bodies: true,
             script: Vec::new(),
+            ecs_calls: 0,
             ids: Ids::default(),
             now: 0.0,
             real: 0.0,

@@ -24,6 +24,8 @@ pub use records::{Revision, ServiceDeployment};
 pub use service::{Breaker, Check, Moment, RollbackId, Service, Timing, What};
 pub use task::{Health, Task, TaskContainer};
 
+use crate::buckets::Buckets;
+
 pub(crate) use api::{OPERATIONS, answer};
 pub(crate) use update::Change;
 
@@ -44,6 +46,8 @@ pub struct Ecs {
     pub stale_reads: f64,
     /// Whether the first DescribeServices after a rollback began still shows the failed deployment as IN_PROGRESS.
     pub failure_lags: bool,
+    /// ECS's token buckets; none: every call is let through.
+    pub buckets: Option<Buckets>,
     /// `clientToken` of RunTask calls, and the tasks they started.
     pub(crate) tokens: Vec<(String, Vec<String>)>,
 }
@@ -58,6 +62,7 @@ impl Ecs {
             one_off_exit: 0,
             stale_reads: 0.0,
             failure_lags: true,
+            buckets: None,
             tokens: Vec::new(),
         }
     }

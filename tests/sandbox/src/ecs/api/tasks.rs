@@ -1,5 +1,7 @@
 //! ListTasks, DescribeTasks, StopTask.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::find;
@@ -47,13 +49,13 @@ pub(crate) fn describe(world: &World, body: &Value) -> Answer {
     if names.len() > 100 {
         return Err(Refusal::parameter("Tasks cannot have more than 100 entries."));
     }
-    let tasks = all(world, &cluster);
+    let tasks: BTreeMap<&str, _> = all(world, &cluster).into_iter().map(|(owner, task)| (task.id.as_str(), (owner, task))).collect();
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for name in names {
-        match tasks.iter().find(|(_, task)| task.arn == name || task.id == name) {
+        let id = name.rsplit('/').next().unwrap_or(&name);
+        match tasks.get(id).filter(|(_, task)| task.arn == name || task.id == name) {
             Some((service, task)) => found.push(wire(world, *service, task)),
             None => {
-                let id = name.rsplit('/').next().unwrap_or(&name);
                 failures.push(json!({"arn": format!("{}task/{cluster}/{id}", world.arn_prefix()), "reason": "MISSING"}));
             }
         }
