@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use escher_sandbox::{Call, Sandbox, What};
 
 use crate::made::Times;
+use crate::reasons::{Facts, REASONS};
 use crate::row::Row;
 
 /// `DescribeServices` takes ten names.
@@ -13,10 +14,9 @@ const TEN: usize = 10;
 const TOGETHER: f64 = 0.005;
 
 /// Every operation with its number and the reason for it; the looks at what is in flight; the calls that were throttled.
-pub(crate) fn rows(group: &'static str, sandbox: &Sandbox, times: &BTreeMap<String, Times>, scale: f64) -> Vec<Row> {
+pub(crate) fn rows(group: &'static str, sandbox: &Sandbox, times: &BTreeMap<String, Times>, scale: f64, took: f64) -> Vec<Row> {
     let calls = sandbox.calls();
-    let updated = updated(sandbox, times);
-    let looks = looks(&calls, &updated, TOGETHER * scale);
+    let looks = looks(&calls, &updated(sandbox, times), TOGETHER * scale);
     let throttled = calls.iter().filter(|call| is_throttled(call)).count();
     let over = looks.iter().filter(|look| look.calls > look.names.len().div_ceil(TEN)).count();
     let mut rows = vec![
@@ -25,13 +25,40 @@ pub(crate) fn rows(group: &'static str, sandbox: &Sandbox, times: &BTreeMap<Stri
         Row::limited(group, "looks with more DescribeServices than ⌈n/10⌉", 100.0 * over as f64 / looks.len() as f64, "%", 5.0),
         Row::told(group, "calls throttled", throttled as f64, ""),
     ];
-    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for call in &calls {
-        let operation = if matches!(call.party.as_str(), "endpoint" | "github") { "GET" } else { call.operation.as_str() };
-        *counts.entry((&call.party, operation)).or_default() += 1;
-    }
-    rows.extend(counts.into_iter().map(|((party, operation), count)| Row::told(group, format!("{party} {operation}"), count as f64, "")));
+    let facts = Facts {
+        services: times.len() as f64,
+        throttled: throttled as f64,
+        looks: looks.iter().map(|look| look.calls as f64).sum(),
+        waits: times.values().map(|times| times.healthy).sum(),
+        seconds: took / scale,
+        sandbox: took,
+    };
+    rows.extend(counted(&calls).into_iter().map(|(call, count)| row(group, call, count as f64, &facts)));
     rows
+}
+
+fn row(group: &'static str, call: String, count: f64, facts: &Facts) -> Row {
+    match REASONS.iter().find(|reason| reason.call == call) {
+        Some(reason) => Row::limited(group, call, count, "", reason.most(facts)).note(reason.why),
+        None => Row::limited(group, call, count, "", 0.0).note("without a reason"),
+    }
+}
+
+/// How often each was called. What was throttled has not been answered, and is told apart.
+fn counted(calls: &[Call]) -> BTreeMap<String, usize> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for call in calls.iter().filter(|call| !is_throttled(call)) {
+        let operation = if matches!(call.party.as_str(), "endpoint" | "github") { "GET" } else { call.operation.as_str() };
+        *counts.entry(format!("{} {operation}", call.party)).or_default() += 1;
+    }
+    counts
+}
+
+/// How many calls of each operation were throttled.
+pub(crate) fn throttled(calls: &[Call]) -> BTreeMap<&str, usize> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    calls.iter().filter(|call| is_throttled(call)).for_each(|call| *counts.entry(&call.operation).or_default() += 1);
+    counts
 }
 
 /// ECS has refused the call because of its rate.

@@ -11,6 +11,7 @@ mod crowd;
 mod lag;
 mod limit;
 mod made;
+mod reasons;
 mod release;
 mod row;
 mod start;
@@ -67,21 +68,28 @@ fn bench() -> io::Result<bool> {
     for (part, measure) in PARTS {
         if bench.wants(part) && (!bench.is_quick || !LONG.contains(&part)) {
             eprintln!("measuring: {part} …");
-            rows.extend(measure(&bench, &folder.join(part))?);
+            let measured = measure(&bench, &folder.join(part))?;
+            print!("{}", row::table(&measured));
+            rows.extend(measured);
         }
     }
     std::fs::remove_dir_all(&folder)?;
-    println!("{}", row::table(&rows));
     std::fs::write(&bench.json, format!("{:#}\n", row::as_json(&rows)))?;
-    println!("The same for machines: {}", bench.json.display());
+    println!("\n{}\nThe same for machines: {}", row::verdict(&rows), bench.json.display());
     Ok(row::all_hold(&rows))
 }
 
 type Part = (&'static str, fn(&Bench, &Path) -> io::Result<Vec<Row>>);
 
 /// In this order: what nothing else may disturb comes first.
-const PARTS: [Part; 6] =
-    [("start", start::measure), ("lag", lag::measure), ("seven", seven), ("63", sixty_three), ("1000", thousand), ("crowd", crowd::measure)];
+const PARTS: [Part; 6] = [
+    ("start", start::measure),
+    ("lag", lag::measure),
+    ("seven", seven),
+    ("63", sixty_three),
+    ("1000", thousand),
+    ("crowd", crowd::measure),
+];
 
 /// These take minutes.
 const LONG: [&str; 2] = ["1000", "crowd"];

@@ -40,7 +40,7 @@ impl Release {
         rows.push(Row::told(self.group, "the whole run, from its start to its exit", ran.ended - began, "s").note("sandbox time"));
         rows.push(row(self.group, "processor time", ran.cpu, "s", self.cpu.filter(|_| bench.is_release)));
         rows.push(row(self.group, "most memory", ran.memory, "MiB", self.memory.filter(|_| bench.is_release)));
-        rows.extend(calls::rows(self.group, &sandbox, &times, scale));
+        rows.extend(calls::rows(self.group, &sandbox, &times, scale, ran.ended - began));
         if ran.code != Some(0) {
             rows.push(Row::limited(self.group, "exit code", ran.code.map_or(f64::NAN, f64::from), "", 0.0));
             eprintln!("{}", ran.output);

@@ -42,6 +42,16 @@ pub(crate) fn all_hold(rows: &[Row]) -> bool {
     !rows.iter().any(Row::misses)
 }
 
+/// The misses in a few words.
+pub(crate) fn verdict(rows: &[Row]) -> String {
+    let missed: Vec<String> = rows.iter().filter(|row| row.misses()).map(|row| format!("missed: {}: {}", row.group, row.what)).collect();
+    if missed.is_empty() {
+        format!("Every one of {} limits holds.", rows.iter().filter(|row| row.most.is_some()).count())
+    } else {
+        missed.join("\n")
+    }
+}
+
 /// The table for people.
 pub(crate) fn table(rows: &[Row]) -> String {
     let width = rows.iter().map(|row| row.what.chars().count()).max().unwrap_or(0);

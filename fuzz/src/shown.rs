@@ -38,7 +38,8 @@ pub fn workflow_command(text: &str) {
     assert!(!command.contains(['\n', '\r']), "{command:?}");
     let (head, body) = command.strip_prefix("::error ").and_then(|rest| rest.split_once("::")).expect("a command");
     is_no_command(&decoded(body));
-    let shown = head.rsplit_once("title=").map(|(_, title)| decoded(title)).expect("a title");
+    // The runner takes properties apart at commas, and each at its first equals sign.
+    let shown = head.rsplit(',').next().and_then(|last| last.strip_prefix("title=")).map(decoded).expect("a title");
     assert_eq!(shown, clean(title), "{command:?}");
     let masks = add_mask(message);
     for line in message.lines().filter(|line| !line.trim().is_empty()) {
@@ -158,6 +159,7 @@ pub fn html_page(text: &str) {
             run_url: url,
             error: None,
             board: None,
+            plan: None,
             warnings: &warnings,
             notes: None,
             links: Links("https://github.com"),

@@ -23,14 +23,15 @@ use super::ecs_view;
 use super::pace::Pace;
 use crate::domain::names::{DefinitionArn, DeploymentId, EcsServiceName};
 use crate::domain::native::Native;
+use crate::domain::registration::Registration;
 use crate::domain::rollout::{ServiceView, Task};
 use crate::domain::task_definition::{DefinitionError, TaskDefinition};
 
 /// `DescribeServices` takes ten names.
 pub const SERVICES_AT_ONCE: usize = 10;
 const REGISTER_TRIES: u64 = 8;
-/// Tokens that are left in ECS's buckets: calls arrive a little sooner or later than they were sent.
-const IN_RESERVE: u32 = 2;
+const THROTTLED_TRIES: u64 = 4;
+const PASSING_TRIES: u64 = 5;
 
 /// One cluster.
 #[derive(Clone, Debug)]
@@ -86,9 +87,9 @@ impl Ecs {
         Self {
             client: Client::from_conf(config),
             cluster: cluster.to_owned(),
-            registrations: Pace::new(20 - IN_RESERVE, rate),
-            updates: Pace::new(50 - IN_RESERVE, 5.0 * rate),
-            definitions: Pace::new(50 - IN_RESERVE, 20.0 * rate),
+            registrations: Pace::new(20, rate),
+            updates: Pace::new(50, 5.0 * rate),
+            definitions: Pace::new(50, 20.0 * rate),
         }
     }
 
@@ -140,7 +141,7 @@ impl Ecs {
     ///
     /// # Errors
     /// `CallError`; throttled, it may be tried again.
-    pub async fn register(&self, request: &Value) -> Result<DefinitionArn, CallError> {
+    pub async fn register(&self, request: &Registration) -> Result<DefinitionArn, CallError> {
         let mut tried = 0;
         loop {
             tried += 1;
@@ -151,20 +152,28 @@ impl Ecs {
                     self.registrations.turn().await;
                 }
                 Err(error) if error.is_throttled() => {
-                    self.registrations.is_empty();
-                    return Err(error);
+                    self.registrations.drained();
+                    if tried == THROTTLED_TRIES {
+                        return Err(error);
+                    }
+                    sleep(Duration::from_millis(1000 * tried).mul_f64(fastrand::f64())).await;
+                    self.registrations.turn().await;
+                }
+                Err(error) if error.is_passing() && tried < PASSING_TRIES => {
+                    sleep(Duration::from_millis(500 * tried).mul_f64(0.5 + fastrand::f64())).await;
                 }
                 other => return other,
             }
         }
     }
 
-    async fn register_once(&self, request: &Value) -> Result<DefinitionArn, CallError> {
-        let body = request.to_string();
-        let family = request["family"].as_str().unwrap_or_default();
+    async fn register_once(&self, request: &Registration) -> Result<DefinitionArn, CallError> {
+        let body = request.body.to_string();
         // The typed request only opens the way; its body is replaced before it is signed.
-        let sent = self.client.register_task_definition().family(family).set_container_definitions(Some(Vec::new()));
-        let sent = sent.customize().mutate_request(move |http| {
+        let sent = self.client.register_task_definition().family(&request.family).set_container_definitions(Some(Vec::new()));
+        // Tried again by us: throttled, only when a token may be there.
+        let once = aws_sdk_ecs::config::Builder::default().retry_config(RetryConfig::disabled());
+        let sent = sent.customize().config_override(once).mutate_request(move |http| {
             http.headers_mut().insert("content-length", body.len().to_string());
             *http.body_mut() = SdkBody::from(body.as_str());
         });
@@ -187,7 +196,7 @@ impl Ecs {
         let sent = request.customize().config_override(once).send().await;
         let answer = sent.map_err(|error| CallError::new("UpdateService", &error)).inspect_err(|error| {
             if error.is_throttled() {
-                self.updates.is_empty();
+                self.updates.drained();
             }
         })?;
         Ok(answer.service().map(ecs_view::service).unwrap_or_default())

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+/// Tokens that are left in the bucket: calls arrive a little sooner or later than they were sent.
+const RESERVE: u32 = 2;
+
 /// A token bucket: so many calls at once, then so many a second
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html>).
 #[derive(Clone, Debug)]
@@ -18,7 +21,7 @@ pub(super) struct Pace {
 impl Pace {
     /// A full bucket.
     pub(super) fn new(burst: u32, a_second: f64) -> Self {
-        Self { every: Duration::from_secs_f64(1.0 / a_second), burst, full_at: Arc::new(Mutex::new(Instant::now())) }
+        Self { every: Duration::from_secs_f64(1.0 / a_second), burst: burst - RESERVE, full_at: Arc::new(Mutex::new(Instant::now())) }
     }
 
     /// Waits for a call's turn.
@@ -45,9 +48,9 @@ impl Pace {
     }
 
     /// The bucket is empty, whatever was thought: others use it, too.
-    pub(super) fn is_empty(&self) {
+    pub(super) fn drained(&self) {
         let mut full_at = self.lock();
-        *full_at = (*full_at).max(Instant::now() + self.every * self.burst);
+        *full_at = (*full_at).max(Instant::now() + self.every * (self.burst + RESERVE));
     }
 
     fn lock(&self) -> MutexGuard<'_, Instant> {
@@ -63,7 +66,7 @@ mod tests {
     async fn the_burst_goes_at_once_and_the_rest_one_by_one() {
         let pace = Pace::new(20, 1.0);
         let began = Instant::now();
-        for _ in 0..20 {
+        for _ in 0..18 {
             assert_eq!(pace.next(), Ok(()));
             pace.turn().await;
         }
@@ -78,11 +81,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_empty_bucket_gives_one_call_for_each_token() {
         let pace = Pace::new(20, 1.0);
-        pace.is_empty();
+        pace.drained();
         let began = Instant::now();
-        for at in 1..4 {
-            assert_eq!(pace.next(), Err(began + Duration::from_secs(at)));
-            tokio::time::advance(Duration::from_secs(1)).await;
+        for at in 3..6 {
+            assert_eq!(pace.next(), Err(began + Duration::from_secs(at)), "the reserve comes first");
+            tokio::time::advance(Duration::from_secs(if at == 3 { 3 } else { 1 })).await;
             assert_eq!(pace.next(), Ok(()));
             pace.take();
         }

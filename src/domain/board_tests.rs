@@ -53,6 +53,16 @@ fn agents_start_side_by_side_and_the_independent_one_at_once() {
 }
 
 #[test]
+fn those_come_first_on_which_the_longest_chain_waits() {
+    let mut board = board(&[("a", &[]), ("b", &[]), ("c", &["b"]), ("d", &[]), ("e", &["d"]), ("f", &["e"])]);
+    assert_eq!(names(&board), ["d", "b", "a"]);
+    assert!(board.holds_others_up(&"e".into()) && !board.holds_others_up(&"f".into()) && !board.holds_others_up(&"none".into()));
+    board.advance(&"d".into(), State::Done(End::Deployed), at(9));
+    board.advance(&"b".into(), State::Done(End::Deployed), at(9));
+    assert_eq!(names(&board), ["e", "a", "c"]);
+}
+
+#[test]
 fn a_failure_stops_only_what_needs_it_and_names_itself() {
     let mut board = board(ESCHER);
     board.advance(&"context-engine".into(), failure(FailureKind::RolledBack, RunsNow::Before), at(9));

@@ -23,6 +23,7 @@ mod places;
 pub mod plan;
 pub mod planner;
 pub mod previous;
+pub mod registration;
 pub mod rollout;
 pub(crate) mod row;
 pub mod scope;

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::change::{Chosen, Source};
 use super::migration::PlannedMigration;
 use super::names::{DefinitionArn, DeploymentId, Digest, Revision, ServiceName};
+use super::registration::Registration;
 use super::rollout::{Deployment, RolloutState, ServiceView};
 use super::smoke::Accepted;
 use super::task_definition::TaskDefinition;
@@ -36,7 +36,7 @@ pub enum Start {
     /// Not at all.
     Nothing,
     /// Register this request, then update the service to it.
-    Update(Value),
+    Update(Registration),
     /// Start the definition it has once more: it is stuck.
     Restart,
     /// Our own deployment is in flight already, from an earlier run: watch it.

@@ -7,6 +7,7 @@ use super::image::{Image, has_passed, passed_tag};
 use super::migration::PlannedMigration;
 use super::names::{DefinitionArn, Revision};
 use super::plan::{Action, Found, PlannedService, Side, Start};
+use super::registration::Registration;
 use super::rollout::{RolloutState, ServiceView};
 use super::service::Service;
 use super::smoke::{Accepted, display_version};
@@ -202,14 +203,14 @@ fn start(
 ) -> Result<Start, DefinitionError> {
     let view = &found.view;
     if !difference.is_none() {
-        return found.definition.next(wanted).map(Start::Update);
+        return Ok(Start::Update(Registration::from(&found.definition.next(wanted)?)));
     }
     let tag = release.tag.to_string();
     let is_ours = found.definition.label(&service.container, LABEL_RELEASE) == Some(&tag);
     Ok(match view.primary() {
         Some(primary) if view.is_in_flight() && is_ours => Start::Join(primary.id.clone()),
         _ if view.is_steady() && !release.force => Start::Nothing,
-        _ if view.is_steady() => Start::Update(found.definition.next(wanted)?),
+        _ if view.is_steady() => Start::Update(Registration::from(&found.definition.next(wanted)?)),
         _ => Start::Restart,
     })
 }

@@ -121,6 +121,7 @@ fn our_own_deployment_in_flight_is_joined_and_remembers_what_was_before() {
     let Start::Update(body) = plan(&found(&at(OLD), RolloutState::Failed, labels), NEW, "info", false).start else {
         panic!("an update");
     };
+    let body = body.value();
     let labels = &body["containerDefinitions"][0]["dockerLabels"];
     assert_eq!(labels["escher.previous"], "arn:aws:ecs:r:1:task-definition/f:6", "not the failed one");
     assert_eq!(labels[LABEL_REVISION], "3f2c1e9");
@@ -135,7 +136,7 @@ fn behind_a_failed_primary_the_earlier_deployment_is_what_runs_and_what_is_gone_
     let planned = plan(&stuck, NEW, "info", false);
     assert_eq!(planned.from.version.as_deref(), Some("2.14.0"));
     let Start::Update(body) = &planned.start else { panic!("an update") };
-    assert_eq!(body["containerDefinitions"][0]["dockerLabels"]["escher.previous"], "arn:aws:ecs:r:1:task-definition/f:6");
+    assert_eq!(body.value()["containerDefinitions"][0]["dockerLabels"]["escher.previous"], "arn:aws:ecs:r:1:task-definition/f:6");
     let whole = Plan { environment: "dev".into(), version: "2".into(), services: vec![planned.clone()] };
     assert_eq!(whole.goes_back_to(&planned), Some("arn:aws:ecs:r:1:task-definition/f:6".into()));
 }

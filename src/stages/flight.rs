@@ -14,7 +14,8 @@ use crate::domain::names::EcsServiceName;
 use crate::domain::native::{Native, follow};
 use crate::domain::plan::PlannedService;
 use crate::domain::rollout::{
-    Deployment, Expected, Observed, RolloutState, ServiceView, TargetGroup, Targets, Task, UNCHECKED_HEALTHY_AFTER, Verdict, judge, our_tasks,
+    Deployment, Expected, Observed, RolloutState, ServiceView, TargetGroup, Targets, Task, UNCHECKED_HEALTHY_AFTER, Verdict, judge,
+    our_tasks,
 };
 use crate::domain::task_definition::TaskDefinition;
 
@@ -240,7 +241,6 @@ impl Flight {
         self.targets = if tasks.iter().all(is_addressed) { targets } else { targets_without_addresses(targets) };
         self.tasks = tasks;
     }
-
 }
 
 /// The events are many and long, and nothing more is asked of them.

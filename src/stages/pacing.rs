@@ -84,3 +84,68 @@ pub(super) async fn maybe(at: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pacing(rate: f64) -> Pacing {
+        Pacing { poll: Duration::from_secs(2), rate, look: Instant::now(), glance: None, slower: 0 }
+    }
+
+    fn after(pacing: &Pacing) -> f64 {
+        (pacing.look - Instant::now()).as_secs_f64()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn looks_are_one_poll_apart_unless_they_take_more_than_half_of_what_ecs_grants() {
+        for (flights, rate, seconds) in
+            [(0, 1.0, 2.0), (1, 1.0, 2.0), (200, 1.0, 2.0), (400, 1.0, 4.0), (1000, 1.0, 10.0), (1000, 10.0, 2.0)]
+        {
+            let mut pacing = pacing(rate);
+            pacing.looked(flights, false);
+            assert!((after(&pacing) - seconds).abs() < 1e-6, "{flights} services at {rate} times the rate");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn throttled_looks_become_rarer_and_come_back_step_by_step() {
+        let mut pacing = pacing(1.0);
+        for doubled in [1, 2, 3, 4, 5, 5] {
+            pacing.looked(1, true);
+            let least = 2.0 * f64::from(1 << doubled);
+            assert!((least..=least * 1.5).contains(&after(&pacing)), "{}", after(&pacing));
+            pacing.glances(Some(Instant::now()));
+            assert_eq!(pacing.glance, None, "who is short of calls does not glance");
+        }
+        for doubled in [4, 3, 2, 1, 0] {
+            pacing.looked(1, false);
+            let least = 2.0 * f64::from(1 << doubled);
+            assert!((least..=least * 1.5).contains(&after(&pacing)), "{}", after(&pacing));
+        }
+        pacing.glances(Some(Instant::now()));
+        assert!(pacing.glance.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_glance_is_late_by_a_twentieth_of_the_wait_and_on_time_where_the_time_is_known() {
+        let pacing = pacing(1.0);
+        let since = Instant::now();
+        for (waited, pause) in [(0, 0.5), (9, 0.5), (20, 1.0), (60, 2.0)] {
+            tokio::time::advance(Duration::from_secs(waited) - (Instant::now() - since)).await;
+            assert!(((pacing.glance_at(since, None) - Instant::now()).as_secs_f64() - pause).abs() < 1e-6, "after {waited} s");
+        }
+        let due = Instant::now() + Duration::from_secs(3);
+        assert_eq!(pacing.glance_at(since, Some(due)), due);
+        assert!(pacing.glance_at(since, Some(since)) > Instant::now(), "what was due is asked again");
+    }
+
+    #[test]
+    fn ended_tasks_are_looked_at_every_fifth_poll_and_more_rarely_where_there_are_many() {
+        let every = |flights| {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+            runtime.block_on(async { pacing(1.0).ended_every(flights) }).as_secs()
+        };
+        assert_eq!([every(1), every(80), every(160), every(1000)], [10, 10, 20, 126]);
+    }
+}

@@ -24,6 +24,8 @@ use crate::report::table::{self, log_line};
 struct Return<'a> {
     planned: &'a PlannedService,
     to: DefinitionArn,
+    /// What runs if it can't go back.
+    else_runs: RunsNow,
 }
 
 /// Takes back what the release has changed and ECS has not taken back already. How that went stands on the board.
@@ -71,7 +73,13 @@ fn returns<'a>(job: &Job<'a>) -> Vec<Return<'a>> {
             Some(State::Done(End::TakenBack | End::NotBegun | End::Blocked { .. })) => is_deeper,
             _ => false,
         };
-        is_due.then_some(Return { planned, to })
+        // What was in flight, or out of sight, may have arrived, or gone back by itself.
+        let else_runs = match board.row(&planned.name).map(|row| &row.state) {
+            Some(State::Done(End::LeftInFlight)) => RunsNow::Mixed,
+            Some(State::Done(End::Failed(failure))) if failure.runs_now == RunsNow::Mixed => RunsNow::Mixed,
+            _ => RunsNow::New,
+        };
+        is_due.then_some(Return { planned, to, else_runs })
     };
     job.plan.services.iter().filter_map(back).collect()
 }
@@ -210,7 +218,7 @@ fn not_taken_back(back: &Return<'_>, why: &str) -> Failure {
         details: Vec::new(),
         log: Vec::new(),
         hint: format!("take it back by hand: aws ecs update-service --service {service} --task-definition {}", back.to.short()),
-        runs_now: RunsNow::New,
+        runs_now: back.else_runs,
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -12,6 +11,7 @@ use crate::clients::ecs::Update;
 use crate::domain::names::{DefinitionArn, DeploymentId, EcsServiceName};
 use crate::domain::outcome::{Failure, FailureKind, RunsNow};
 use crate::domain::plan::{PlannedService, Start};
+use crate::domain::registration::Registration;
 use crate::domain::rollout::{Deployment, Expected, ServiceView};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(300);
@@ -117,7 +117,7 @@ fn follows_the_plan(planned: &PlannedService, now: &ServiceView) -> Result<(), S
 /// account, and holds a token a second. True where that took long enough for somebody else to come between.
 async fn register(
     clients: &Clients,
-    body: &Value,
+    body: &Registration,
     halted: &watch::Receiver<bool>,
     patience: Duration,
 ) -> Result<(DefinitionArn, bool), Stopped> {
@@ -131,6 +131,7 @@ async fn register(
             return Err(failed("ecs:RegisterTaskDefinition and iam:PassRole", &error));
         }
         wait(&mut pause).await;
+        clients.ecs.turn_to_register().await;
         if *halted.borrow() {
             return Err(Stopped::Halted);
         }

@@ -71,10 +71,13 @@ pub(crate) fn wrong(scene: &Scene, job: &Job, first: &Before, before: &Before, a
     let mut wrong = after.manners();
     // A killed run says nothing.
     if ran.code != -1 {
-        wrong.extend(after.verdict());
         wrong.extend(after.outputs());
-        wrong.extend(after.slack());
-        wrong.extend(claims::wrong(&after));
+        // Who was lied to is held to the truth again once nobody lies any more.
+        if !scene.is_lied_to || act.is_healed {
+            wrong.extend(after.verdict());
+            wrong.extend(after.slack());
+            wrong.extend(claims::wrong(&after));
+        }
     } else if act.interrupt.as_ref().is_none_or(|interrupt| interrupt.signal != "KILL") {
         wrong.push("it ended by a signal that nobody sent".to_owned());
     }

@@ -151,7 +151,9 @@ impl<'a> View<'a> {
             return None;
         }
         let claim = Claim::of(self.row);
-        if claim == Claim::Deployed && !self.has_completed() {
+        // Somebody else's deployment of what we would register is joined (CONTRACT 5.5).
+        let is_joined = || self.is_at_rest() && self.runs_the_release();
+        if claim == Claim::Deployed && !self.has_completed() && !is_joined() {
             return Some("no deployment of ours has completed".to_owned());
         }
         if claim == Claim::Untouched && self.was_begun() {

@@ -76,6 +76,13 @@ pub(crate) fn draw(rng: &mut Rng) -> Fault {
     Fault { party: party.to_owned(), operation: operation.to_owned(), skip, times, effect }
 }
 
+/// An answer that is not quite what it should be, of any party.
+pub(crate) fn garbled(rng: &mut Rng) -> Fault {
+    let (party, operation) = TARGETS[rng.usize(..TARGETS.len())];
+    let (skip, times) = (rng.usize(..if party == "*" { 120 } else { 12 }), 1 + rng.usize(..3));
+    Fault { party: party.to_owned(), operation: operation.to_owned(), skip, times, effect: Effect::Garbled(rng.u64(..100_000)) }
+}
+
 fn effect(rng: &mut Rng) -> Effect {
     let error = |status, code: &str| Effect::Error { status, code: code.to_owned(), message: "made to fail".to_owned() };
     match rng.u8(..24) {

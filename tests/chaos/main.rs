@@ -5,9 +5,11 @@
 //! `--seed N`. A seed decides the world, the faults, and when the run is stopped, counted in calls; how the system's
 //! scheduler interleaves processes and calls is not its to decide, so a rare failure may take several replays (`--times`).
 //!
+//! With `--garbled` answers are changed in one place instead of lost: left out, of another type, absurd.
+//!
 //! `--every-call` goes through a small world instead, see `small.rs`; there `--seed` is a number of its list.
 #![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a program for people that starts the binary")]
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on should stop")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on should stop")]
 
 mod check;
 mod claims;
@@ -36,15 +38,17 @@ struct Asked {
     times: u64,
     tells: bool,
     every_call: bool,
+    garbled: bool,
 }
 
 impl Asked {
     fn read() -> Result<Self, String> {
-        let mut asked = Self { from: 1, seeds: 100, seconds: None, jobs: 8, times: 1, tells: false, every_call: false };
+        let mut asked = Self { from: 1, seeds: 100, seconds: None, jobs: 8, times: 1, tells: false, every_call: false, garbled: false };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--tell" => asked.tells = true,
+                "--garbled" => asked.garbled = true,
                 "--every-call" => (asked.every_call, asked.from, asked.seeds) = (true, 0, small::count()),
                 _ => asked.number(&word, words.next())?,
             }
@@ -61,17 +65,26 @@ impl Asked {
             "--jobs" => self.jobs = usize::try_from(number).unwrap_or(1).max(1),
             "--times" => self.times = number.max(1),
             "--seed" => (self.from, self.seeds, self.tells) = (number, 1, true),
-            _ => return Err(format!("{word} is unknown: --seed, --seeds, --from, --seconds, --jobs, --times, --tell, --every-call")),
+            _ => {
+                return Err(format!(
+                    "{word} is unknown: --seed, --seeds, --from, --seconds, --jobs, --times, --tell, --every-call, --garbled"
+                ));
+            }
         }
         Ok(())
     }
 
     fn scene(&self, seed: u64) -> Scene {
-        if self.every_call { small::scene(seed) } else { Scene::draw(seed) }
+        match (self.every_call, self.garbled) {
+            (true, _) => small::scene(seed),
+            (false, true) => Scene::garbled(seed),
+            (false, false) => Scene::draw(seed),
+        }
     }
 
     fn replay(&self, seed: u64) -> String {
-        let which = if self.every_call { "--every-call " } else { "" };
+        let which = [(self.every_call, "--every-call "), (self.garbled, "--garbled ")];
+        let which: String = which.iter().filter(|(is_asked, _)| *is_asked).map(|(_, word)| *word).collect();
         format!("cargo test --test chaos -- {which}--seed {seed}")
     }
 }

@@ -46,6 +46,8 @@ pub(crate) struct Scene {
     pub(crate) then: Then,
     /// What others do.
     pub(crate) deeds: Vec<(When, Deed)>,
+    /// Answers may say what is not so; then a run can't be held to the truth, but to everything else.
+    pub(crate) is_lied_to: bool,
     /// A service whose counts others change.
     pub(crate) recounted: Vec<&'static str>,
 }
@@ -71,6 +73,7 @@ impl Scene {
             interrupts: [interrupt(rng, 35), interrupt(rng, 15)],
             then: [Then::Nothing, Then::Again, Then::Again, Then::RollBack][rng.usize(..4)],
             deeds: Vec::new(),
+            is_lied_to: false,
             recounted: Vec::new(),
             world,
         };
@@ -83,6 +86,15 @@ impl Scene {
         for _ in 0..[0, 0, 1, 1, 2, 3, 5][rng.usize(..7)] {
             scene.world.fault(faults::draw(rng));
         }
+        scene
+    }
+
+    /// The scene of a seed, with answers that are not quite what they should be in place of its faults.
+    pub(crate) fn garbled(seed: u64) -> Self {
+        let rng = &mut Rng::with_seed(seed ^ 0x6172);
+        let mut scene = Self::draw(seed);
+        scene.is_lied_to = true;
+        scene.world.faults = (0..1 + rng.usize(..4)).map(|_| faults::garbled(rng)).collect();
         scene
     }
 
@@ -212,6 +224,11 @@ impl Scene {
         let stuck: Vec<String> = world.ecs.services.iter().filter(stuck).map(|service| service.name.clone()).collect();
         for service in stuck {
             world.script(When::At(world.now()), Deed::StopTasks { service });
+        }
+        let now = world.now();
+        for task in world.ecs.one_off.iter_mut().filter(|task| task.live() && task.fate == Fate::NeverStarts) {
+            (task.told_to_stop, task.last_status, task.stopped_at) = (true, "STOPPED", Some(now));
+            task.stop_code = Some("UserInitiated".to_owned());
         }
         for image in world.ecr.repositories.iter_mut().flat_map(|repository| &mut repository.images) {
             image.fate = Fate::Well;

@@ -57,6 +57,7 @@ pub(crate) fn scene(number: u64) -> Scene {
         interrupts: [interrupt, None],
         then: Then::Nothing,
         deeds: vec![(when, deed)],
+        is_lied_to: false,
         recounted: Vec::new(),
     }
 }

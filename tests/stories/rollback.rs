@@ -265,3 +265,14 @@ async fn an_answer_older_than_the_update_does_not_pass_for_a_way_back() {
     assert_eq!(running(&job), before);
     assert_eq!(updates(&job).len(), 3, "one goes, one is refused, and the one that went goes back");
 }
+
+#[tokio::test]
+async fn what_can_neither_be_seen_nor_taken_back_is_not_said_to_run_for_certain() {
+    let mut world = escher();
+    // Read for the plan and before the update, and never again.
+    let effect = Effect::Error { status: 400, code: "AccessDeniedException".into(), message: "not any more".into() };
+    world.fault(Fault { party: "ecs".into(), operation: "DescribeServices".into(), skip: 2, times: 999, effect });
+    let mut job = Job::tag_push(world).await;
+    let ran = job.only("asset-store").set("DEPLOY_TIMEOUT_MINUTES", "0.03").run().await;
+    ran.ends(1, "failed").says("asset-store: NOT TAKEN BACK").says("runs now: 2.15.0-dev and perhaps tasks of 2.16.0-dev");
+}

@@ -69,8 +69,11 @@ mod tests {
 
     #[test]
     fn every_operation_of_ecs_but_those_of_clusters_has_a_bucket() {
-        let without: Vec<&str> =
-            aws_operations().into_iter().filter(|(party, name)| *party == "ecs" && category(name).is_none()).map(|(_, name)| name).collect();
+        let without: Vec<&str> = aws_operations()
+            .into_iter()
+            .filter(|(party, name)| *party == "ecs" && category(name).is_none())
+            .map(|(_, name)| name)
+            .collect();
         assert_eq!(without, ["DescribeClusters"]);
     }
 

@@ -46,6 +46,8 @@ pub enum Effect {
         /// The body as it is.
         body: String,
     },
+    /// Do it, and answer with one place of the JSON changed: left out, of another type, or absurd. The number decides where and how.
+    Garbled(u64),
     /// Answer this instead of doing anything, with headers: a 403 with `retry-after`, or with `x-ratelimit-remaining: 0`.
     Headers {
         /// HTTP status.

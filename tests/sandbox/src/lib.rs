@@ -17,6 +17,7 @@ mod endpoints;
 mod engine;
 mod escher;
 mod fault;
+mod garble;
 mod github;
 mod http;
 mod ids;
@@ -42,8 +43,8 @@ pub use ecs::{
     Breaker, Check, Definition, Deployment, Ecs, Event, Health, Moment, Placement, Revision, RollbackId, Rollout, Service,
     ServiceDeployment, Status, Task, TaskContainer, Timing, What,
 };
-pub use escher::Blueprint;
 pub use engine::{Build, BuildFate, BuildState, Engine};
+pub use escher::Blueprint;
 pub use fault::{Effect, Fault};
 pub use github::{App, Approval, ChangedFile, Comparison, FatedJob, GitHub, GitRepository, ListedCommit, Release, Run, RunFate, Workflow};
 pub use logs::{Line, Logs, Stream};

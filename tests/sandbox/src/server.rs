@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use crate::call::{Address, Call, Reply, Request};
 use crate::clock::{Clock, unix};
 use crate::fault::{Effect, error_reply, strike};
+use crate::garble::garbled;
 use crate::http::{HangUp, read, response};
 use crate::route;
 use crate::world::World;
@@ -199,6 +200,7 @@ async fn handle(request: HttpRequest<Incoming>, state: Arc<State>) -> Result<Res
 fn perform(world: &mut World, address: &Address, request: &Request, effect: Option<&Effect>) -> (Option<Reply>, bool) {
     match effect {
         None | Some(Effect::Delay(_)) => (Some(route::answer(world, address, request)), true),
+        Some(Effect::Garbled(number)) => (Some(garbled(route::answer(world, address, request), *number)), true),
         Some(Effect::LoseAnswer) => (Some(route::answer(world, address, request)), false),
         Some(Effect::LoseRequest) => (None, false),
         Some(Effect::Error { status, code, message }) => (Some(error_reply(address, *status, code, message)), true),
