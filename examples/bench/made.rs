@@ -38,10 +38,10 @@ pub(crate) fn graph(size: usize, seed: u64) -> Vec<Made> {
     let mut made = Vec::with_capacity(size);
     for at in 0..size {
         let mut needs = Vec::new();
-        if level(at) > 0 {
+        let before: Vec<usize> = (0..at).filter(|other| level(*other) + 1 == level(at)).collect();
+        if let Some(last) = before.last() {
             // One of the level before makes it this level; the others may lie anywhere below.
-            let before: Vec<usize> = (0..at).filter(|other| level(*other) + 1 == level(at)).collect();
-            let below = before.last().map_or(0, |last| last + 1);
+            let below = last + 1;
             needs.push(before[chance.usize(..before.len())]);
             needs.extend((0..chance.usize(..3)).map(|_| chance.usize(..below)));
             needs.sort_unstable();
