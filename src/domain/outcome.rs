@@ -198,6 +198,17 @@ pub struct Verdict {
     pub exit_code: u8,
 }
 
+impl Verdict {
+    /// The same of a run that had changed something before its services: it is no longer one that was only refused.
+    #[must_use]
+    pub fn after_a_change(self) -> Self {
+        match self.result {
+            RunResult::Refused => Self { result: RunResult::Failed, exit_code: exit::DEPLOYMENT },
+            _ => self,
+        }
+    }
+}
+
 /// The run's verdict: the first failure decides the code.
 pub fn verdict<'a>(ends: impl IntoIterator<Item = &'a End>, first_failure: Option<&FailureKind>, cancelled: bool) -> Verdict {
     let ends: Vec<&End> = ends.into_iter().collect();
@@ -273,6 +284,8 @@ mod tests {
         assert_eq!(suite(&[End::Unchanged]), (RunResult::Failed, 6), "nothing was restored");
         let denied = || failed(FailureKind::Denied, RunsNow::Before);
         assert_eq!(of(&[denied(), End::NotBegun], false), (RunResult::Refused, 3), "nothing was begun");
+        let refused = Verdict { result: RunResult::Refused, exit_code: 3 };
+        assert_eq!(refused.after_a_change(), Verdict { result: RunResult::Failed, exit_code: 1 }, "an image was built");
         assert_eq!(of(&[denied(), End::TakenBack], false), (RunResult::RolledBack, 1));
         assert_eq!(of(&[failed(FailureKind::Update, RunsNow::Before)], false), (RunResult::Failed, 1), "nothing was restored");
         assert_eq!(of(&[End::LeftInFlight, End::NotBegun], true), (RunResult::Cancelled, 130));

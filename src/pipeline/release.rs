@@ -67,7 +67,11 @@ impl Run<'_> {
         }
         self.hand_over(job).await;
         let board = board.borrow().clone();
-        let verdict = board.verdict();
+        // Refused means that nothing has changed, the registry and the data included.
+        let has_built = board.rows().iter().any(|row| row.build.started.is_some());
+        let has_migrated =
+            prepared.plan.services.iter().any(|planned| planned.migration.as_ref().is_some_and(|migration| !migration.is_done));
+        let verdict = if has_built || has_migrated { board.verdict().after_a_change() } else { board.verdict() };
         self.mark_passed(prepared, &board, &verdict).await;
         let mut ending = Ending { verdict: Some(verdict), warnings: std::mem::take(&mut prepared.warnings), ..Ending::default() };
         self.tell_of_the_suite(&board, &mut ending).await;
