@@ -169,11 +169,9 @@ impl After<'_> {
         hold(!matches!(code, 2 | 3 | 7) || self.made("RunTask") == 0, "nothing was migrated");
         hold(!matches!(code, 2 | 3) || self.is_rerun() || self.made("PutImage") == 0, "no image was tagged");
         hold(result != "cancelled" || self.made("StopServiceDeployment") == 0, "a cancelled run takes nothing back");
-        // What a killed run had asked for last may arrive after the next one's check: then that is the stranger.
-        let was_killed = self.scene.interrupts.iter().flatten().any(|interrupt| interrupt.signal == "KILL");
-        hold(code != 4 || was_killed || !self.scene.deeds.is_empty(), "somebody else was there");
+        hold(code != 4 || !self.scene.deeds.is_empty(), "somebody else was there");
         if self.act.is_healed && self.scene.deeds.is_empty() && self.scene.then != crate::scene::Then::RollBack {
-            hold(code == 0 || (code == 4 && was_killed), "what is broken no longer is deployed by the next run");
+            hold(code == 0, "what is broken no longer is deployed by the next run");
         }
         let rows = self.rows();
         let has_reason = || {

@@ -114,6 +114,9 @@ async fn set_up(scene: &Scene) -> Job {
 async fn act(scene: &Scene, job: &mut Job, first: &Before, act: &Act, played: &mut Played) {
     // Time goes on only while a run is on its way, so that what it says can be compared with what is there.
     job.sandbox.with(|world| world.time_scale = scene.world.time_scale);
+    // Whoever runs a job again does so later than ECS shows what was before.
+    let stale = scene.world.ecs.stale_reads / scene.world.time_scale;
+    tokio::time::sleep(Duration::from_secs_f64(stale)).await;
     let before = Before::of(job);
     let child = job.start();
     let began = Instant::now();
