@@ -63,7 +63,12 @@ pub enum Error {
     /// Images could not be given their names.
     Naming(Vec<Finding>),
     /// A migration failed; no service was updated.
-    Migration(FailedStep),
+    Migration {
+        /// Which, and why.
+        failed: FailedStep,
+        /// It, or one before it, has begun: data may be other than before.
+        has_begun: bool,
+    },
     /// SIGINT or SIGTERM while images were built.
     CancelledBuilding,
     /// SIGINT or SIGTERM before anything was begun.
@@ -83,7 +88,7 @@ impl Error {
         match self {
             Self::Refused(findings) | Self::MissingImages(findings) | Self::Naming(findings) => findings,
             Self::Build(failed) => failed.into_iter().map(|failed| failed.finding).collect(),
-            Self::Migration(failed) => vec![failed.finding],
+            Self::Migration { failed, .. } => vec![failed.finding],
             Self::Configuration(_) | Self::Cancelled | Self::CancelledBuilding | Self::CancelledMigrating => Vec::new(),
         }
     }
@@ -94,7 +99,7 @@ impl Error {
             Self::Configuration(_) => exit::USAGE,
             Self::Refused(_) => exit::REFUSED,
             Self::MissingImages(_) | Self::Build(_) | Self::Naming(_) => exit::IMAGE,
-            Self::Migration(_) => exit::MIGRATION,
+            Self::Migration { .. } => exit::MIGRATION,
             Self::Cancelled | Self::CancelledBuilding | Self::CancelledMigrating => exit::CANCELLED,
         }
     }
@@ -103,7 +108,7 @@ impl Error {
     pub fn result(&self) -> RunResult {
         match self {
             Self::Configuration(_) | Self::Refused(_) => RunResult::Refused,
-            Self::MissingImages(_) | Self::Build(_) | Self::Naming(_) | Self::Migration(_) => RunResult::Failed,
+            Self::MissingImages(_) | Self::Build(_) | Self::Naming(_) | Self::Migration { .. } => RunResult::Failed,
             Self::Cancelled | Self::CancelledBuilding | Self::CancelledMigrating => RunResult::Cancelled,
         }
     }
@@ -120,7 +125,7 @@ impl Error {
                 let names: Vec<&str> = failed.iter().map(|failed| failed.finding.subject.as_str()).collect();
                 format!("failed: the build of {}", names.join(", "))
             }
-            Self::Migration(failed) => format!("failed: the migration of {}", failed.finding.subject),
+            Self::Migration { failed, .. } => format!("failed: the migration of {}", failed.finding.subject),
             Self::CancelledBuilding => "cancelled while images were built".to_owned(),
             Self::CancelledMigrating => "cancelled while a migration ran".to_owned(),
             Self::Cancelled => "cancelled before anything was begun".to_owned(),
@@ -135,7 +140,7 @@ impl Error {
                 findings.iter().map(ToString::to_string).collect()
             }
             Self::Build(failed) => failed.iter().flat_map(FailedStep::lines).collect(),
-            Self::Migration(failed) => failed.lines(),
+            Self::Migration { failed, .. } => failed.lines(),
             Self::Cancelled | Self::CancelledBuilding | Self::CancelledMigrating => Vec::new(),
         }
     }
@@ -151,7 +156,10 @@ impl Error {
             }
             Self::CancelledBuilding => "images may have been pushed to the registry; nothing was deployed, and the next run finds them",
             Self::CancelledMigrating => "the migration's task goes on by itself, and the next run takes it up; no service was updated",
-            Self::Migration(_) => "the migration ran and may have changed data; no service was updated, every service runs as before",
+            Self::Migration { has_begun: true, .. } => {
+                "a migration ran and may have changed data; no service was updated, every service runs as before"
+            }
+            Self::Migration { has_begun: false, .. } => "no migration has begun; no service was updated, every service runs as before",
         }
     }
 }

@@ -31,6 +31,7 @@ use crate::stages::{Clients, e2e, migrate};
 pub async fn run(loaded: Loaded, masks: &Masks, cancel: &Cancel) -> u8 {
     let began = Instant::now();
     let console = Console::new(masks.clone(), loaded.runner.is_github_actions());
+    let console = if loaded.as_json { console.beside() } else { console };
     if loaded.wants_schema {
         console.line(&format!("{:#}", schema::services()));
         let verdict = Verdict { result: RunResult::Success, exit_code: exit::SUCCESS };
@@ -45,7 +46,7 @@ pub async fn run(loaded: Loaded, masks: &Masks, cancel: &Cancel) -> u8 {
     };
     let slack = request.tokens.slack.as_ref().zip(http::client().ok());
     let slack = slack.map(|(token, http)| Slack::new(http, request.runner.slack_url(), token));
-    let run = Run { request: &request, console, masks, cancel, began, slack };
+    let run = Run { request: &request, console, masks, cancel, began, slack, clients: None, as_json: loaded.as_json };
     let ending = run.command().await;
     finish(&request.runner, &run.console, began.elapsed(), &ending)
 }
@@ -59,6 +60,10 @@ struct Run<'a> {
     began: Instant,
     /// The workspace, where there is a token for it.
     slack: Option<Slack>,
+    /// A machine reads the answer.
+    as_json: bool,
+    /// The parties, where this run has been let in already.
+    clients: Option<Clients>,
 }
 
 impl Run<'_> {
@@ -91,7 +96,15 @@ impl Run<'_> {
     }
 
     async fn connect(&self) -> Result<Clients, Error> {
-        prepare::connect(self.request, &self.console, self.masks).await
+        match &self.clients {
+            Some(clients) => Ok(clients.clone()),
+            None => prepare::connect(self.request, &self.console, self.masks).await,
+        }
+    }
+
+    async fn prepare(&self, tag: &ReleaseTag, waits: bool) -> Result<Prepared, Error> {
+        let work = async { prepare::prepare(self.request, self.connect().await?, tag, waits, &self.console).await };
+        self.until_cancelled(work).await
     }
 
     /// A plan that is to be applied, with every image of it in the registry. A run of `build` does not touch ECS, and need not
@@ -99,7 +112,7 @@ impl Run<'_> {
     async fn provide(&self, tag: &ReleaseTag, board: Option<&watch::Sender<Board>>) -> Result<Prepared, Error> {
         let (request, console) = (self.request, &self.console);
         let waits = request.command != Command::Build;
-        let mut prepared = self.until_cancelled(prepare::prepare(request, tag, waits, console, self.masks)).await?;
+        let mut prepared = self.prepare(tag, waits).await?;
         if self.suite().is_some() && !prepared.plan.has_passed() {
             let github = e2e::github(request, &prepared.clients.http, &prepared.clients.github, self.masks);
             let doubt = self.until_cancelled(async { Ok(e2e::doubt(request, &github).await) }).await?;
@@ -138,8 +151,7 @@ impl Run<'_> {
     }
 
     async fn only_plan(&self, tag: &ReleaseTag) -> Ending {
-        let (request, console) = (self.request, &self.console);
-        match self.until_cancelled(prepare::prepare(request, tag, false, console, self.masks)).await {
+        match self.prepare(tag, false).await {
             Err(error) => Ending { error: Some(error), ..Ending::default() },
             Ok(prepared) => {
                 let board = Board::new(&prepared.plan, &self.request.graph, &self.links());

@@ -23,6 +23,13 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 /// A call with all its retries.
 const OPERATION: Duration = Duration::from_secs(40);
 
+/// The code of a call that got no answer, or one without a code.
+pub const NO_ANSWER: &str = "NoAnswer";
+
+/// The way out where STS said nothing: it was not asked in the right place, or the way there is closed.
+const SILENT: &str =
+    "run the job again; if it stays, check the runner's way out, AWS_ENDPOINT_URL and DEPLOY_REGION, and https://health.aws.amazon.com";
+
 /// A failed call, whatever the service.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{operation}: {code}: {message}")]
@@ -46,7 +53,7 @@ impl CallError {
             SdkError::ServiceError(service) => Some(service.err().meta()),
             _ => None,
         };
-        let code = metadata.and_then(|meta| meta.code()).unwrap_or("NoAnswer").to_owned();
+        let code = metadata.and_then(|meta| meta.code()).unwrap_or(NO_ANSWER).to_owned();
         let message = metadata.and_then(|meta| meta.message()).map_or_else(|| cause(error), str::to_owned);
         Self { operation, code, message }
     }
@@ -67,7 +74,7 @@ impl CallError {
     /// It may go another way next time: throttled, no answer, a fault of the service, credentials in renewal.
     pub fn is_passing(&self) -> bool {
         const PASSING: [&str; 13] = [
-            "NoAnswer",
+            NO_ANSWER,
             "UnrecognizedClientException",
             "InvalidClientTokenId",
             "ExpiredTokenException",
@@ -209,11 +216,7 @@ fn explain(arn: &str, error: &RoleError) -> Error {
         RoleError::Oidc(error) => {
             Error::refused("GitHub OIDC", error.to_string(), "run the job again; if it stays, see https://www.githubstatus.com")
         }
-        RoleError::Silent(_) => Error::refused(
-            "AWS STS",
-            error.to_string(),
-            "run the job again; if it stays, check the runner's way out, AWS_ENDPOINT_URL and DEPLOY_REGION, and https://health.aws.amazon.com",
-        ),
+        RoleError::Silent(_) => Error::refused("AWS STS", error.to_string(), SILENT),
         RoleError::Empty => Error::refused(arn, error.to_string(), "run the job again"),
     }
 }
@@ -241,7 +244,11 @@ async fn account(config: &SdkConfig, environment: &Environment) -> Result<String
     let answer = aws_sdk_sts::Client::from_conf(sts_config).get_caller_identity().send().await;
     let identity = answer.map_err(|error| {
         let error = CallError::new("GetCallerIdentity", &error);
-        Error::refused("AWS credentials", error.to_string(), "the credentials are expired or wrong: renew them")
+        if error.code == NO_ANSWER {
+            Error::refused("AWS STS", format!("STS did not answer: {}", error.message), SILENT)
+        } else {
+            Error::refused("AWS credentials", error.to_string(), "the credentials are expired or wrong: renew them")
+        }
     })?;
     let account = identity.account().unwrap_or_default().to_owned();
     match &environment.account_id {

@@ -65,26 +65,37 @@ impl Masks {
 pub struct Console {
     masks: Masks,
     is_github_actions: bool,
-    is_silent: bool,
+    /// A machine reads stdout, and wants the answer alone there.
+    is_beside: bool,
 }
 
 impl Console {
     /// The console of this process.
     pub fn new(masks: Masks, is_github_actions: bool) -> Self {
-        Self { masks, is_github_actions, is_silent: false }
+        Self { masks, is_github_actions, is_beside: false }
     }
 
-    /// The same, without lines: where a machine reads, and the answer alone is wanted.
-    pub fn silent(&self) -> Self {
-        Self { is_silent: true, ..self.clone() }
+    /// The same with its lines on stderr, where a machine reads stdout.
+    pub fn beside(self) -> Self {
+        Self { is_beside: true, ..self }
     }
 
     /// Prints text; whatever it holds, it stays text.
     pub fn line(&self, text: &str) {
-        if self.is_silent {
-            return;
-        }
+        self.write(&defuse(&self.masks.hide(text)));
+    }
+
+    /// Prints what was asked for, to stdout whoever reads.
+    pub fn answer(&self, text: &str) {
         raw(&defuse(&self.masks.hide(text)));
+    }
+
+    fn write(&self, text: &str) {
+        if self.is_beside {
+            let _ = writeln!(io::stderr().lock(), "{text}");
+        } else {
+            raw(text);
+        }
     }
 
     /// The text without secrets, for files.
@@ -95,7 +106,7 @@ impl Console {
     /// Annotates the run; elsewhere the same words stand in the log.
     pub fn annotate(&self, annotation: &Annotation) {
         if self.is_github_actions {
-            raw(&self.masks.hide(&annotation.command()));
+            self.write(&self.masks.hide(&annotation.command()));
         }
     }
 

@@ -8,7 +8,7 @@ use aws_sdk_ecr::types::ImageIdentifier;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::aws::{Aws, CallError, FreshCredentials};
+use super::aws::{Aws, CallError, FreshCredentials, NO_ANSWER};
 use super::console::Masks;
 use crate::domain::environment::Environment;
 use crate::domain::names::{Digest, EcrRepository};
@@ -119,7 +119,7 @@ impl Ecr {
         let pair = data.and_then(|data| Some((data.proxy_endpoint()?, data.authorization_token()?)));
         let Some((endpoint, auth)) = pair else {
             let message = "the answer holds no authorization".to_owned();
-            return Err(CallError { operation: OPERATION, code: "NoAnswer".to_owned(), message });
+            return Err(CallError { operation: OPERATION, code: NO_ANSWER.to_owned(), message });
         };
         masks.add(auth);
         if let Some(password) = STANDARD.decode(auth).ok().and_then(|pair| String::from_utf8(pair).ok()) {

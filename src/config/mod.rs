@@ -94,8 +94,6 @@ pub struct Request {
     pub slack_users: BTreeMap<String, String>,
     /// Take the whole release back when a service fails.
     pub rolls_back: bool,
-    /// For machines: the answer as JSON, and nothing else.
-    pub as_json: bool,
     /// An earlier job's message to carry on.
     pub slack_message: Option<SlackMessage>,
     /// What may be a mistake, and refuses nothing.
@@ -129,6 +127,8 @@ pub struct Loaded {
     pub secrets: Vec<String>,
     /// Only the schema is wanted, which needs no configuration.
     pub wants_schema: bool,
+    /// For machines: the answer as JSON, and nothing else on stdout.
+    pub as_json: bool,
 }
 
 /// The flag of the command line that is no input.
@@ -144,14 +144,13 @@ pub fn load(flags: &BTreeMap<String, String>, variables: &BTreeMap<String, Strin
     let wants_schema = inputs.text("command") == Some("schema");
     let as_json = flags.contains_key(JSON_FLAG);
     let request = if wants_schema { None } else { read(&inputs, &runner, variables, &secrets, &mut problems) };
-    let request = request.map(|request| Request { as_json, ..request });
     if as_json && request.as_ref().is_some_and(|request| request.command != Command::Status) {
         problems.push(Problem::input(JSON_FLAG, "belongs to `status`; every other command writes a JSON report (output `report`)"));
     }
     problems.sort();
     problems.dedup();
     let request = request.filter(|_| problems.is_empty()).map(Box::new).ok_or(problems);
-    Loaded { request, runner, secrets, wants_schema }
+    Loaded { request, runner, secrets, wants_schema, as_json }
 }
 
 fn read(
@@ -217,7 +216,6 @@ fn read(
         skip_e2e,
         from_tag,
         slack_users,
-        as_json: false,
         rolls_back: settings.get("DEPLOY_ON_FAILURE") != Some("hold"),
         doubts: settings::mistyped(variables),
         slack_message: message.map(|(channel, ts)| SlackMessage { channel: channel.to_owned(), ts: ts.to_owned() }),

@@ -4,11 +4,16 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::text::cut;
+
 /// What the tag convention says, printed with every refusal.
 pub const TABLE: &str = "  tag                        deploys to
   v2.16.0-dev, v2.16.0-x-dev dev
   v2.16.0-stg, v2.16.0-x-stg staging
   v2.16.0                    prod";
+
+/// In characters; an image tag has 128 at most.
+const LONGEST: usize = 100;
 
 /// A tag that names a release: `v` and a semantic version without build metadata.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +38,10 @@ pub enum TagError {
     /// `+build` can't be part of an image tag.
     #[error("tag `{0}` has build metadata (`+…`), which an image tag can't hold")]
     BuildMetadata(String),
+    /// Longer than what a registry can hold together with `passed-<environment>-`
+    /// (128 characters: <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ImageIdentifier.html>).
+    #[error("tag `{0}` is longer than {LONGEST} characters, and an image tag must hold it with more in front")]
+    TooLong(String),
     /// Nothing in the table.
     #[error("tag `{tag}` means no environment: its pre-release is `{pre}`, not `dev`, `…-dev`, `stg` or `…-stg`")]
     NoEnvironment {
@@ -49,10 +58,13 @@ impl ReleaseTag {
     /// # Errors
     /// `TagError` when it is not `v` + semantic version, or has build metadata.
     pub fn parse(text: &str) -> Result<Self, TagError> {
-        let bare = text.strip_prefix('v').ok_or_else(|| TagError::NoV(text.to_owned()))?;
-        let version = semver::Version::parse(bare).map_err(|error| TagError::NotSemver { tag: text.to_owned(), why: error.to_string() })?;
+        let bare = text.strip_prefix('v').ok_or_else(|| TagError::NoV(shown(text)))?;
+        let version = semver::Version::parse(bare).map_err(|error| TagError::NotSemver { tag: shown(text), why: error.to_string() })?;
         if !version.build.is_empty() {
-            return Err(TagError::BuildMetadata(text.to_owned()));
+            return Err(TagError::BuildMetadata(shown(text)));
+        }
+        if text.len() > LONGEST {
+            return Err(TagError::TooLong(shown(text)));
         }
         Ok(Self { version })
     }
@@ -68,7 +80,7 @@ impl ReleaseTag {
             "" => Ok("prod"),
             _ if is("dev") => Ok("dev"),
             _ if is("stg") => Ok("staging"),
-            _ => Err(TagError::NoEnvironment { tag: self.to_string(), pre: pre.to_owned() }),
+            _ => Err(TagError::NoEnvironment { tag: shown(&self.to_string()), pre: shown(pre) }),
         }
     }
 
@@ -100,6 +112,11 @@ impl<'de> Deserialize<'de> for ReleaseTag {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
+}
+
+/// As much of a wrong tag as a person reads.
+fn shown(text: &str) -> String {
+    cut(text, 200)
 }
 
 #[cfg(test)]

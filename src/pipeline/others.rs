@@ -20,13 +20,17 @@ use crate::stages::{earlier, prepare, smoke_command, status, verify};
 impl Run<'_> {
     /// `rollback` without a tag: to the release before the one that runs.
     pub(super) async fn roll_back_one(&self) -> Ending {
-        let work = async { earlier::release_before(self.request, &self.connect().await?).await };
+        let work = async {
+            let clients = self.connect().await?;
+            Ok((earlier::release_before(self.request, &clients).await?, clients))
+        };
         match self.until_cancelled(work).await {
             Err(error) => Ending { error: Some(error), environment: Some(self.request.environment.name.clone()), ..Ending::default() },
-            Ok(tag) => {
+            Ok((tag, clients)) => {
                 self.console.line(&format!("the release before the one that runs is {tag}"));
                 let request = Request { tag: Some(tag), ..self.request.clone() };
-                Box::pin(Run { request: &request, console: self.console.clone(), slack: self.slack.clone(), ..*self }.command()).await
+                let (console, slack) = (self.console.clone(), self.slack.clone());
+                Box::pin(Run { request: &request, console, slack, clients: Some(clients), ..*self }.command()).await
             }
         }
     }
@@ -62,15 +66,14 @@ impl Run<'_> {
     /// What runs where. An environment that can't be read is told beside the others; where none can, there is nothing to tell.
     pub(super) async fn status(&self) -> Ending {
         let request = self.request;
-        let console = if request.as_json { self.console.silent() } else { self.console.clone() };
-        let work = async { Ok(status::status(request, &console, self.masks).await) };
+        let work = async { Ok(status::status(request, &self.console, self.masks).await) };
         let places = match self.until_cancelled(work).await {
             Err(error) => return Ending { error: Some(error), ..Ending::default() },
             Ok(places) => places,
         };
         let now = clock::unix_seconds().cast_signed();
-        if request.as_json {
-            self.console.line(&format!("{:#}", report::status::json(&places, now)));
+        if self.as_json {
+            self.console.answer(&format!("{:#}", report::status::json(&places, now)));
         } else {
             report::status::lines(&places, now).iter().for_each(|line| self.console.line(line));
         }

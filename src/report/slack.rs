@@ -97,7 +97,7 @@ pub fn of_error(context: &Context, error: &Error) -> Told {
 fn told(error: &Error) -> (Vec<String>, Vec<Line>) {
     let steps = match error {
         Error::Build(steps) => steps.iter().collect(),
-        Error::Migration(step) => vec![step],
+        Error::Migration { failed, .. } => vec![failed],
         _ => return (error.lines(), Vec::new()),
     };
     let short = steps.iter().map(|step| one_line(&format!("{}: {}", step.finding.subject, step.finding.what), 400)).collect();

@@ -65,7 +65,9 @@ fn advice(kind: &FailureKind) -> String {
         FailureKind::Update => "see the service in the ECS console",
         FailureKind::Unwatched => "run it again: what is in flight and ours is joined",
         FailureKind::Denied => "allow the role what it lacks",
-        FailureKind::NotTakenBack => "take it back by hand: `aws ecs update-service --task-definition` with the definition above",
+        FailureKind::NotTakenBack => {
+            "take it back by hand: `aws ecs update-service --force-new-deployment --task-definition` with the definition above"
+        }
     }
     .to_owned()
 }

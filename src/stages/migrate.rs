@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::{Clients, log_tail};
-use crate::clients::aws::CallError;
+use crate::clients::aws::{CallError, NO_ANSWER};
 use crate::clients::console::Console;
 use crate::clients::ecs::OneOff;
 use crate::config::{Command, Request};
@@ -16,6 +16,10 @@ use crate::domain::plan::{Action, Plan, PlannedService, Start};
 use crate::domain::rollout::{Task, TaskEnd};
 use crate::error::{Error, FailedStep, Finding};
 use crate::report::text::duration;
+
+/// ECS's word for a task of which no container ever ran
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html>, `stopCode`).
+const NEVER_STARTED: &str = "TaskFailedToStart";
 
 /// Looks at a migration that fail in a row before it counts as lost.
 const BLIND_LOOKS: u32 = 30;
@@ -32,16 +36,17 @@ pub struct Migrated {
 /// # Errors
 /// `Error::Migration` on the first that fails: no service has been updated by then.
 pub async fn migrate(request: &Request, clients: &Clients, plan: &mut Plan, console: &Console) -> Result<Migrated, Error> {
-    let mut migrated = Migrated::default();
+    let (mut migrated, mut has_begun) = (Migrated::default(), false);
     for planned in &mut plan.services {
         let Some(migration) = planned.migration.clone().filter(|migration| !migration.is_done) else { continue };
         let Start::Update(body) = &planned.start else { continue };
         clients.ecs.turn_to_register().await;
-        let definition = clients.ecs.register(body).await.map_err(|error| refused(planned, &error))?;
+        let definition = clients.ecs.register(body).await.map_err(|error| not_begun(planned, &error).after(has_begun))?;
         planned.start = Start::Registered(definition.clone());
         let began = Instant::now();
         console.line(&format!("migrating {}: {}", planned.name, migration.command.join(" ")));
-        one(request, clients, planned, &migration, &definition).await?;
+        one(request, clients, planned, &migration, &definition).await.map_err(|failed| failed.after(has_begun))?;
+        has_begun = true;
         console.line(&format!("migrated {} in {}", planned.name, duration(began.elapsed())));
         if let Some(service) = request.services.get(&planned.name)
             && let Some(digest) = &planned.to.digest
@@ -62,9 +67,9 @@ async fn one(
     planned: &PlannedService,
     migration: &PlannedMigration,
     definition: &DefinitionArn,
-) -> Result<(), Error> {
+) -> Result<(), Failed> {
     let started_by = started_by(planned, migration);
-    let task = match earlier(clients, planned, &started_by).await.map_err(|error| refused(planned, &error))? {
+    let task = match earlier(clients, planned, &started_by).await.map_err(|error| not_begun(planned, &error))? {
         Earlier::Succeeded => return Ok(()),
         Earlier::Runs(task) => task,
         Earlier::None => {
@@ -82,7 +87,8 @@ async fn one(
                 Err(error) => match earlier(clients, planned, &started_by).await {
                     Ok(Earlier::Runs(task)) => task,
                     Ok(Earlier::Succeeded) => return Ok(()),
-                    _ => return Err(failed(planned, format!("the task could not be started: {error}"), Vec::new())),
+                    Ok(Earlier::None) if error.code != NO_ANSWER => return Err(not_begun(planned, &error)),
+                    _ => return Err(failed(planned, format!("whether its task was started is unknown: {error}"), Vec::new())),
                 },
             }
         }
@@ -92,7 +98,8 @@ async fn one(
         Some(0) => Ok(()),
         code => {
             let log = log_tail::of_task(clients, &planned.definition, &planned.container, &task).await;
-            Err(failed(planned, told(&end, code), log))
+            let has_begun = code.is_some() || end.code != NEVER_STARTED;
+            Err(Failed { has_begun, ..failed(planned, told(&end, code), log) })
         }
     }
 }
@@ -113,7 +120,7 @@ async fn earlier(clients: &Clients, planned: &PlannedService, started_by: &str) 
     Ok(tasks.into_iter().find(|task| task.end.is_none()).map_or(Earlier::None, |task| Earlier::Runs(task.id)))
 }
 
-async fn wait(request: &Request, clients: &Clients, planned: &PlannedService, task: &str) -> Result<TaskEnd, Error> {
+async fn wait(request: &Request, clients: &Clients, planned: &PlannedService, task: &str) -> Result<TaskEnd, Failed> {
     let environment = &request.environment;
     let (began, mut blind) = (Instant::now(), 0);
     loop {
@@ -144,7 +151,7 @@ fn exit_code(end: &TaskEnd, container: &str) -> Option<i32> {
 
 fn told(end: &TaskEnd, code: Option<i32>) -> String {
     let code = code.map_or_else(
-        || "it never ran".to_owned(),
+        || if end.code == NEVER_STARTED { "it never ran" } else { "it ended without an exit code" }.to_owned(),
         |code| {
             let meaning = diagnosis::exit_code_meaning(code).map(|meaning| format!(" ({meaning})")).unwrap_or_default();
             format!("exit code {code}{meaning}")
@@ -172,19 +179,34 @@ fn fnv(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-fn refused(planned: &PlannedService, error: &CallError) -> Error {
+/// A migration that did not succeed.
+struct Failed {
+    step: FailedStep,
+    has_begun: bool,
+}
+
+impl Failed {
+    /// What ends the run, after others have or haven't begun.
+    fn after(self, others_have: bool) -> Error {
+        Error::Migration { failed: self.step, has_begun: self.has_begun || others_have }
+    }
+}
+
+fn not_begun(planned: &PlannedService, error: &CallError) -> Failed {
     let way_out = if error.is_denied() {
         "allow the role ecs:RegisterTaskDefinition, ecs:RunTask, ecs:ListTasks, ecs:DescribeTasks and iam:PassRole"
     } else {
         "run it again; if it stays, look at the AWS health dashboard"
     };
-    Error::refused(planned.name.as_str(), format!("its migration could not be begun: {error}"), way_out)
+    let finding = Finding::new(planned.name.as_str(), format!("its migration could not be begun: {error}"), way_out);
+    Failed { step: FailedStep { finding, log: Vec::new() }, has_begun: false }
 }
 
-fn failed(planned: &PlannedService, what: String, log: Vec<String>) -> Error {
+fn failed(planned: &PlannedService, what: String, log: Vec<String>) -> Failed {
     let texts: Vec<&str> = log.iter().map(String::as_str).chain([what.as_str()]).collect();
     let hint = diagnosis::hint(texts).unwrap_or("read the log, mend the migration, and run the release again");
-    Error::Migration(FailedStep { finding: Finding::new(planned.name.as_str(), format!("its migration failed: {what}"), hint), log })
+    let finding = Finding::new(planned.name.as_str(), format!("its migration failed: {what}"), hint);
+    Failed { step: FailedStep { finding, log }, has_begun: true }
 }
 
 /// Services that an irreversible migration of this release keeps from going back: the service itself, and what needs it. It

@@ -104,8 +104,7 @@ async fn github(request: &Request, masks: &Masks, clients: &mut Clients) -> Resu
 ///
 /// # Errors
 /// `Error::Refused`, `Error::MissingImages`.
-pub async fn prepare(request: &Request, tag: &ReleaseTag, applies: bool, console: &Console, masks: &Masks) -> Result<Prepared, Error> {
-    let clients = connect(request, console, masks).await?;
+pub async fn prepare(request: &Request, clients: Clients, tag: &ReleaseTag, applies: bool, console: &Console) -> Result<Prepared, Error> {
     loop {
         let world = read::inspect(request, &clients).await?;
         let plan = plan::plan(request, tag, &world)?;

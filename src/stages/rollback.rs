@@ -37,7 +37,7 @@ pub async fn roll_back(job: Job<'_>, console: &Console) {
     let views = match fresh_views(&job, &returns).await {
         Ok(views) => views,
         Err(error) => {
-            returns.iter().for_each(|back| settle(&job, back, Err(not_taken_back(back, &error.to_string()))));
+            returns.iter().for_each(|back| settle(&job, back, Err(not_taken_back(&job, back, &error.to_string()))));
             return;
         }
     };
@@ -51,7 +51,7 @@ pub async fn roll_back(job: Job<'_>, console: &Console) {
             Some(Fit::GoesBack(planned)) => services.push(*planned),
             Some(Fit::IsBack) => settle(&job, back, Ok(())),
             Some(Fit::Strangers(failure)) => settle(&job, back, Err(failure)),
-            None => settle(&job, back, Err(not_taken_back(back, "ECS no longer knows the service"))),
+            None => settle(&job, back, Err(not_taken_back(&job, back, "ECS no longer knows the service"))),
         }
     }
     if !services.is_empty() {
@@ -113,7 +113,7 @@ enum Fit {
 
 /// Only our own deployment is taken back; someone else's newer one is left and reported.
 async fn fit(job: &Job<'_>, back: &Return<'_>, view: &ServiceView) -> Fit {
-    let Some(primary) = view.primary() else { return Fit::Strangers(not_taken_back(back, "ECS lists no PRIMARY deployment")) };
+    let Some(primary) = view.primary() else { return Fit::Strangers(not_taken_back(job, back, "ECS lists no PRIMARY deployment")) };
     if primary.definition == back.to && view.is_steady() {
         before(job, back).await;
         return Fit::IsBack;
@@ -189,35 +189,41 @@ async fn apply(job: &Job<'_>, console: &Console, returns: &[Return<'_>], service
             job.board.send_modify(|board| board.note_return(&row.name, began));
         }
         let at = row.ended.unwrap_or_else(|| job.began.elapsed());
-        job.board.send_modify(|board| board.taken_back(&row.name, outcome(end, back), at));
+        job.board.send_modify(|board| board.taken_back(&row.name, outcome(job, end, back), at));
     }
     let board = job.board.borrow().clone();
     let back = board.rows().iter().filter(|row| among.contains(&row.name));
     back.for_each(|row| console.line(&log_line(row, job.began.elapsed())));
 }
 
-fn outcome(end: &End, back: &Return<'_>) -> Result<(), Failure> {
+fn outcome(job: &Job<'_>, end: &End, back: &Return<'_>) -> Result<(), Failure> {
     let mixed = |failure: Failure| Failure { runs_now: RunsNow::Mixed, ..failure };
     match end {
         End::Deployed => Ok(()),
         End::Failed(failure) => {
-            let told = not_taken_back(back, &failure.reason);
+            let told = not_taken_back(job, back, &failure.reason);
             Err(mixed(Failure { details: failure.details.clone(), log: failure.log.clone(), ..told }))
         }
-        End::Blocked { by } => Err(not_taken_back(back, &format!("{by}, which needs it, could not be taken back"))),
-        End::LeftInFlight => Err(mixed(not_taken_back(back, "the run was interrupted while ECS took it back"))),
-        _ => Err(not_taken_back(back, "the run was interrupted before its turn")),
+        End::Blocked { by } => Err(not_taken_back(job, back, &format!("{by}, which needs it, could not be taken back"))),
+        End::LeftInFlight => Err(mixed(not_taken_back(job, back, "the run was interrupted while ECS took it back"))),
+        _ => Err(not_taken_back(job, back, "the run was interrupted before its turn")),
     }
 }
 
-fn not_taken_back(back: &Return<'_>, why: &str) -> Failure {
-    let service = &back.planned.view.name;
+fn not_taken_back(job: &Job<'_>, back: &Return<'_>, why: &str) -> Failure {
+    let (environment, service) = (&job.request.environment, &back.planned.view.name);
     Failure {
         kind: FailureKind::NotTakenBack,
         reason: format!("it was to go back to {}, and could not: {why}", back.to.short()),
         details: Vec::new(),
         log: Vec::new(),
-        hint: format!("take it back by hand: aws ecs update-service --service {service} --task-definition {}", back.to.short()),
+        // Forced, because ECS begins nothing for a definition that the service has already, however badly it went.
+        hint: format!(
+            "take it back by hand: aws ecs update-service --region {} --cluster {} --service {service} --task-definition {} --force-new-deployment",
+            environment.region,
+            environment.cluster,
+            back.to.short()
+        ),
         runs_now: back.else_runs,
     }
 }

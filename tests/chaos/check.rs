@@ -15,7 +15,7 @@ use crate::scene::Scene;
 pub(crate) struct Stood {
     /// ARN of the PRIMARY's definition.
     pub(crate) definition: String,
-    /// How many moments its history had.
+    /// How many moments of its history ECS was certain to show: one that is younger may still be new to the run.
     pub(crate) moments: usize,
     /// It was at rest.
     pub(crate) is_at_rest: bool,
@@ -32,11 +32,12 @@ pub(crate) struct Before {
 impl Before {
     pub(crate) fn of(job: &Job) -> Self {
         job.sandbox.with(|world| {
+            let shown = world.now() - world.ecs.stale_reads;
             let stood = |service: &Service| {
                 let primary = service.primary();
                 Stood {
                     definition: primary.map(|it| it.task_definition.clone()).unwrap_or_default(),
-                    moments: service.history.len(),
+                    moments: service.history.iter().filter(|moment| moment.at <= shown).count(),
                     is_at_rest: primary.is_some_and(|it| it.rollout == Rollout::Completed) && service.deployments.len() == 1,
                 }
             };
@@ -157,7 +158,8 @@ impl After<'_> {
         let known: &[&str] = match code {
             0 => &["success", "unchanged"],
             1 | 5 | 6 => &["failed", "rolled-back"],
-            2 | 3 => &["refused"],
+            // The configuration of every scene is sound: a run that refuses it tries nothing.
+            3 => &["refused"],
             4 => &["superseded"],
             7 | 8 => &["failed"],
             130 => &["cancelled"],

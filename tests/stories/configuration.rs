@@ -28,6 +28,10 @@ const CASES: &[(&str, &[Wrong])] = &[
     ("tag without three numbers", &[Input("tag", "v1.2")]),
     ("tag with a typing error in its suffix", &[Input("tag", "v2.16.0-dve")]),
     ("tag with build metadata", &[Input("tag", "v2.16.0+build")]),
+    (
+        "tag that no image can have",
+        &[Input("tag", "v2.16.0-a-branch-name-that-is-as-long-as-a-sentence-and-goes-on-and-on-until-nobody-remembers-how-it-began-dev")],
+    ),
     ("tag without v", &[Input("tag", "2.16.0")]),
     ("tag with a leading zero", &[Input("tag", "v02.1.0")]),
     ("no tag at all", &[Variable("GITHUB_REF_TYPE", "branch")]),

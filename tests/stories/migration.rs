@@ -58,6 +58,32 @@ async fn a_failed_migration_updates_nothing_and_shows_its_log_and_exit_code_ever
 }
 
 #[tokio::test]
+async fn a_migration_that_never_began_is_not_said_to_have_changed_data() {
+    let refusal = Effect::Error { status: 400, code: "AccessDeniedException".into(), message: "not authorized".into() };
+    let mut job = with_migration("").await;
+    job.sandbox.with(|world| {
+        world.fault(Fault { party: "ecs".into(), operation: "RunTask".into(), skip: 0, times: 1, effect: refusal.clone() });
+    });
+    let ran = job.run().await;
+    ran.ends(8, "failed").says("its migration could not be begun: RunTask: AccessDeniedException").says("no migration has begun");
+    // Nor is one whose container never ran.
+    job.sandbox.with(|world| world.image_mut("escher-asset-store", TAG).fate = Fate::CannotPull);
+    job.run().await.ends(8, "failed").says("its migration failed: it never ran: ").says("no migration has begun");
+    assert_eq!(job.count("UpdateService"), 0);
+    // But where the first of two has run, it is said.
+    let file = job.folder.path().join("configuration/services/context-engine.yml");
+    let text = std::fs::read_to_string(&file).unwrap() + "migrate: { command: [./migrate, up] }\n";
+    std::fs::write(&file, text).unwrap();
+    job.sandbox.with(|world| {
+        world.image_mut("escher-asset-store", TAG).fate = Fate::Well;
+        world.fault(Fault { party: "ecs".into(), operation: "RunTask".into(), skip: 1, times: 1, effect: refusal });
+    });
+    let ran = job.run().await;
+    ran.ends(8, "failed").says("context-engine: its migration could not be begun").says("a migration ran and may have changed data");
+    assert_eq!(job.count("UpdateService"), 0);
+}
+
+#[tokio::test]
 async fn a_migration_that_has_run_for_the_commit_is_not_run_again() {
     let mut job = with_migration("").await;
     // Deployed badly the first time, so that the second run has to deploy it again.

@@ -195,6 +195,12 @@ async fn an_sts_that_does_not_answer_is_not_called_one_that_refuses() {
     refused(&job, &ran);
     ran.says("STS did not answer").says("run the job again");
     assert!(!ran.stdout.contains("OIDC provider"), "{}", ran.stdout);
+    // Nor are credentials of one's own called wrong for it.
+    job.variables.remove("ACTIONS_ID_TOKEN_REQUEST_URL");
+    let ran = job.set("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE").set("AWS_SECRET_ACCESS_KEY", "example-secret-key").run().await;
+    refused(&job, &ran);
+    ran.says("AWS STS: STS did not answer").says("run the job again");
+    assert!(!ran.stdout.contains("expired or wrong"), "{}", ran.stdout);
 }
 
 #[tokio::test]

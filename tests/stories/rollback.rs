@@ -140,7 +140,9 @@ async fn a_way_back_that_fails_is_said_in_the_loudest_place() {
     let ran = job.run().await;
     ran.ends(1, "failed")
         .says("asset-store: NOT TAKEN BACK")
-        .says("aws ecs update-service --service asset-store --task-definition escher-dev-asset-store:");
+        // It can be pasted, and begins a deployment whatever stands there.
+        .says("aws ecs update-service --region us-west-1 --cluster escher-dev --service asset-store ")
+        .says("--task-definition escher-dev-asset-store:1 --force-new-deployment");
     ran.summarises("❌ asset-store: NOT TAKEN BACK");
     let text = job.sandbox.with(|world| world.slack.messages[0].blocks.to_string());
     assert!(text.contains("NOT TAKEN BACK"), "{text}");

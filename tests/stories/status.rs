@@ -98,8 +98,15 @@ async fn for_machines_it_is_json_and_nothing_else() {
     let status: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stdout));
     assert_eq!(status["schema"], 1);
     assert_eq!(service(&status, "prod", "gateway")["runs"]["version"], "2.15.0");
+    // What is refused is told beside it.
+    job.arguments = vec!["status".into(), "--json".into(), "--services".into(), "gatewy".into()];
+    let ran = job.run().await;
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+    assert!(ran.stderr.contains("did you mean `gateway`?"), "{}", ran.stderr);
     job.arguments = vec!["plan".into(), "--json".into(), "--tag".into(), "v2.16.0-dev".into(), "--services".into(), "all".into()];
-    job.run().await.ends(2, "refused").says("input `json`: belongs to `status`");
+    let ran = job.run().await;
+    ran.ends(2, "refused");
+    assert!(ran.stderr.contains("input `json`: belongs to `status`"), "{}", ran.stderr);
 }
 
 #[tokio::test]

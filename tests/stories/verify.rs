@@ -69,6 +69,7 @@ async fn rollback_without_a_tag_goes_to_the_release_before_in_reverse_order() {
     let ran = job.input("command", "rollback").input("environment", "dev").run().await;
     ran.ends(0, "success").says("the release before the one that runs is v2.15.0-dev").says("2.16.0-dev → 2.15.0-dev");
     assert_eq!(ran.output("version"), "2.15.0-dev");
+    assert_eq!(job.count("AssumeRoleWithWebIdentity"), 2, "each run logs in once");
     let calls = job.sandbox.calls();
     let updates: Vec<&str> = calls
         .iter()
