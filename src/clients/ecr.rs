@@ -8,7 +8,8 @@ use aws_sdk_ecr::types::ImageIdentifier;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::aws::{Aws, CallError, FreshCredentials, NO_ANSWER};
+use super::aws::{Aws, FreshCredentials};
+use super::call::{CallError, NO_ANSWER};
 use super::console::Masks;
 use crate::domain::environment::Environment;
 use crate::domain::names::{Digest, EcrRepository};

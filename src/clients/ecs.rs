@@ -18,7 +18,8 @@ use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::aws::{Aws, CallError, FreshCredentials};
+use super::aws::{Aws, FreshCredentials};
+use super::call::CallError;
 use super::ecs_view;
 use super::pace::Pace;
 use crate::domain::names::{DefinitionArn, DeploymentId, EcsServiceName};

@@ -4,7 +4,7 @@ use aws_sdk_ecs::config::retry::RetryConfig;
 use aws_sdk_ecs::types::DesiredStatus;
 use futures_util::future::join_all;
 
-use super::aws::CallError;
+use super::call::CallError;
 use super::ecs::Ecs;
 use super::ecs_view;
 use crate::domain::names::EcsServiceName;

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::TargetHealthStateEnum;
 
-use super::aws::{Aws, CallError, FreshCredentials};
+use super::aws::{Aws, FreshCredentials};
+use super::call::CallError;
 use crate::domain::rollout::TargetGroup;
 
 /// The account's load balancers.

@@ -342,5 +342,5 @@ fn read(error: &octocrab::Error) -> GitHubError {
 }
 
 fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    super::aws::cause(error)
+    super::call::cause(error)
 }

@@ -3,7 +3,8 @@
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::config::Region;
 
-use super::aws::{Aws, CallError};
+use super::aws::Aws;
+use super::call::CallError;
 use crate::domain::task_definition::LogPlace;
 
 /// How many lines are worth reading.

@@ -2,6 +2,7 @@
 
 pub mod anthropic;
 pub mod aws;
+pub mod call;
 pub mod checkout;
 pub mod clock;
 pub mod console;

@@ -77,10 +77,10 @@ impl Role {
         let answer = request.send().await.map_err(|error| match error.code() {
             Some(code) => RoleError::Refused {
                 code: code.to_owned(),
-                message: error.message().map_or_else(|| super::aws::cause(&error), str::to_owned),
+                message: error.message().map_or_else(|| super::call::cause(&error), str::to_owned),
                 claims: token.claims.clone(),
             },
-            None => RoleError::Silent(super::aws::cause(&error)),
+            None => RoleError::Silent(super::call::cause(&error)),
         })?;
         let given = answer.credentials().ok_or(RoleError::Empty)?;
         self.masks.add(given.secret_access_key());

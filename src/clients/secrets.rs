@@ -2,7 +2,8 @@
 
 use aws_sdk_secretsmanager::Client;
 
-use super::aws::{Aws, CallError, FreshCredentials};
+use super::aws::{Aws, FreshCredentials};
+use super::call::CallError;
 use super::console::Masks;
 
 /// The account's secrets.

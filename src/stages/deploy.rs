@@ -15,7 +15,7 @@ use super::pacing::{Pacing, any_throttled, maybe};
 use super::smoke::{Smoke, smoke};
 use super::start::{Started, Stopped, start};
 use super::{Clients, failure, log_tail, look};
-use crate::clients::aws::CallError;
+use crate::clients::call::CallError;
 use crate::config::Request;
 use crate::domain::board::{Board, State};
 use crate::domain::names::ServiceName;

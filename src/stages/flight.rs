@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::start::Started;
 use super::{Clients, log_tail};
-use crate::clients::aws::CallError;
+use crate::clients::call::CallError;
 use crate::domain::names::EcsServiceName;
 use crate::domain::native::{Native, follow};
 use crate::domain::plan::PlannedService;

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, stream};
 
 use super::world::{Noted, Registry, Sources, World, way_out};
 use super::{AT_ONCE, Clients};
-use crate::clients::aws::CallError;
+use crate::clients::call::CallError;
 use crate::clients::ecr::Stored;
 use crate::clients::github::GitHubError;
 use crate::config::Request;

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 
 use super::Clients;
 use super::flight::{Flight, Listed, Wanted, tell_of_targets, tell_of_tasks};
-use crate::clients::aws::CallError;
+use crate::clients::call::CallError;
 use crate::clients::ecs::SERVICES_AT_ONCE;
 use crate::domain::names::{EcsServiceName, ServiceName};
 use crate::domain::rollout::{ServiceView, TargetGroup, Targets, Task, Verdict};

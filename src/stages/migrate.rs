@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::{Clients, log_tail};
-use crate::clients::aws::{CallError, NO_ANSWER};
+use crate::clients::call::{CallError, NO_ANSWER};
 use crate::clients::console::Console;
 use crate::clients::ecs::OneOff;
 use crate::config::{Command, Request};

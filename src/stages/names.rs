@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use super::smoke::{Smoke, smoke};
 use super::world::way_out;
 use super::{AT_ONCE, Clients};
-use crate::clients::aws::CallError;
+use crate::clients::call::CallError;
 use crate::config::Request;
 use crate::domain::change::missing_tags;
 use crate::domain::image::passed_tag;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::clients::aws::CallError;
+use crate::clients::call::CallError;
 use crate::clients::ecs::SERVICES_AT_ONCE;
 use crate::config::Request;
 

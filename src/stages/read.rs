@@ -6,7 +6,7 @@ use futures_util::{StreamExt, stream};
 
 use super::world::{AGAIN, Noted, World, way_out};
 use super::{AT_ONCE, Clients, ecs_name, images, source};
-use crate::clients::aws::CallError;
+use crate::clients::call::CallError;
 use crate::clients::ecs::{ReadError, SERVICES_AT_ONCE};
 use crate::config::Request;
 use crate::domain::names::{EcsServiceName, ServiceName};

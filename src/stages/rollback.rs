@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::deploy::{Job, deploy};
 use super::progress::Progress;
 use super::read;
-use crate::clients::aws::CallError;
+use crate::clients::call::CallError;
 use crate::clients::console::Console;
 use crate::domain::board::{Board, State};
 use crate::domain::names::{DefinitionArn, EcsServiceName, ServiceName};

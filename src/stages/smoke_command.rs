@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::read::views;
 use super::smoke::{NeverWell, Smoke, smoke};
 use super::{AT_ONCE, Clients, ecs_name, failure};
-use crate::clients::aws::CallError;
+use crate::clients::call::CallError;
 use crate::config::Request;
 use crate::domain::board::{Board, State};
 use crate::domain::names::EcsServiceName;

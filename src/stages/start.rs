@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::Clients;
-use crate::clients::aws::CallError;
+use crate::clients::call::CallError;
 use crate::clients::ecs::Update;
 use crate::domain::names::{DefinitionArn, DeploymentId, EcsServiceName};
 use crate::domain::outcome::{Failure, FailureKind, RunsNow};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::clients::aws::CallError;
+use crate::clients::call::CallError;
 use crate::domain::change::{FoundImage, Source};
 use crate::domain::image::Image;
 use crate::domain::names::{EcrRepository, ServiceName};
