@@ -11,6 +11,7 @@ fn main() -> ExitCode {
     let variables = config::env::variables();
     let loaded = config::load(&cli::flags(std::env::args_os().map(|argument| argument.to_string_lossy().into_owned())), &variables);
     let masks = Masks::new(loaded.runner.is_github_actions());
+    let masks = if loaded.as_json { masks.beside() } else { masks };
     loaded.secrets.iter().for_each(|secret| masks.add(secret));
     start_tracing(&masks, variables.get("ESCHER_LOG"), loaded.runner.is_debug());
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

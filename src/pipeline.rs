@@ -5,6 +5,8 @@ mod others;
 mod release;
 mod speaking;
 
+use std::sync::atomic::AtomicBool;
+
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -31,9 +33,8 @@ use crate::stages::{Clients, e2e, migrate};
 pub async fn run(loaded: Loaded, masks: &Masks, cancel: &Cancel) -> u8 {
     let began = Instant::now();
     let console = Console::new(masks.clone(), loaded.runner.is_github_actions());
-    let console = if loaded.as_json { console.beside() } else { console };
     if loaded.wants_schema {
-        console.line(&format!("{:#}", schema::services()));
+        console.answer(&format!("{:#}", schema::services()));
         let verdict = Verdict { result: RunResult::Success, exit_code: exit::SUCCESS };
         return finish(&loaded.runner, &console, began.elapsed(), &Ending { verdict: Some(verdict), ..Ending::default() });
     }
@@ -139,14 +140,16 @@ impl Run<'_> {
         if self.request.command == Command::Rollback {
             return Ok(prepared);
         }
-        let migrates = prepared.plan.services.iter().any(|planned| planned.migration.as_ref().is_some_and(|migration| !migration.is_done));
-        let work = migrate::migrate(self.request, &prepared.clients, &mut prepared.plan, &self.console);
-        let migrated = self.until_cancelled(work).await.map_err(|error| match error {
-            Error::Cancelled if migrates => Error::CancelledMigrating,
+        let has_begun = AtomicBool::new(false);
+        let work = migrate::migrate(self.request, &prepared.clients, &mut prepared.plan, &self.console, &has_begun);
+        let migrated = self.until_cancelled(work).await;
+        let has_begun = has_begun.into_inner();
+        prepared.warnings.extend(migrated.map_err(|error| match error {
+            Error::Cancelled if has_begun => Error::CancelledMigrating,
             Error::Cancelled => Error::CancelledBuilding,
             other => other,
-        })?;
-        prepared.warnings.extend(migrated.warnings);
+        })?);
+        prepared.has_changed |= has_begun;
         Ok(prepared)
     }
 

@@ -15,6 +15,8 @@ const SHORTEST_SECRET: usize = 6;
 pub struct Masks {
     secrets: Arc<RwLock<Vec<String>>>,
     announces: bool,
+    /// A machine reads stdout, and wants the answer alone there.
+    is_beside: bool,
 }
 
 impl std::fmt::Debug for Masks {
@@ -26,7 +28,13 @@ impl std::fmt::Debug for Masks {
 impl Masks {
     /// Under GitHub Actions the runner is told too, so that later steps are covered.
     pub fn new(is_github_actions: bool) -> Self {
-        Self { secrets: Arc::default(), announces: is_github_actions }
+        Self { secrets: Arc::default(), announces: is_github_actions, is_beside: false }
+    }
+
+    /// Everything but the answer goes to stderr, where the runner reads commands, too.
+    #[must_use]
+    pub fn beside(self) -> Self {
+        Self { is_beside: true, ..self }
     }
 
     /// Hides a value from now on.
@@ -49,7 +57,15 @@ impl Masks {
         // One that begins another must not leave the other's end behind.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         if self.announces {
-            add_mask(secret).iter().for_each(|command| raw(command));
+            add_mask(secret).iter().for_each(|command| self.write(command));
+        }
+    }
+
+    fn write(&self, text: &str) {
+        if self.is_beside {
+            let _ = writeln!(io::stderr().lock(), "{text}");
+        } else {
+            raw(text);
         }
     }
 
@@ -65,37 +81,22 @@ impl Masks {
 pub struct Console {
     masks: Masks,
     is_github_actions: bool,
-    /// A machine reads stdout, and wants the answer alone there.
-    is_beside: bool,
 }
 
 impl Console {
     /// The console of this process.
     pub fn new(masks: Masks, is_github_actions: bool) -> Self {
-        Self { masks, is_github_actions, is_beside: false }
-    }
-
-    /// The same with its lines on stderr, where a machine reads stdout.
-    pub fn beside(self) -> Self {
-        Self { is_beside: true, ..self }
+        Self { masks, is_github_actions }
     }
 
     /// Prints text; whatever it holds, it stays text.
     pub fn line(&self, text: &str) {
-        self.write(&defuse(&self.masks.hide(text)));
+        self.masks.write(&defuse(&self.masks.hide(text)));
     }
 
     /// Prints what was asked for, to stdout whoever reads.
     pub fn answer(&self, text: &str) {
         raw(&defuse(&self.masks.hide(text)));
-    }
-
-    fn write(&self, text: &str) {
-        if self.is_beside {
-            let _ = writeln!(io::stderr().lock(), "{text}");
-        } else {
-            raw(text);
-        }
     }
 
     /// The text without secrets, for files.
@@ -106,7 +107,7 @@ impl Console {
     /// Annotates the run; elsewhere the same words stand in the log.
     pub fn annotate(&self, annotation: &Annotation) {
         if self.is_github_actions {
-            self.write(&self.masks.hide(&annotation.command()));
+            self.masks.write(&self.masks.hide(&annotation.command()));
         }
     }
 
@@ -120,7 +121,7 @@ impl Console {
     /// Opens a fold of the log; they don't nest.
     pub fn open_group(&self, title: &str) {
         if self.is_github_actions {
-            raw(&format!("::group::{}", defuse(&self.masks.hide(title)).replace('\n', " ")));
+            self.masks.write(&format!("::group::{}", defuse(&self.masks.hide(title)).replace('\n', " ")));
         } else {
             self.line(title);
         }
@@ -129,7 +130,7 @@ impl Console {
     /// Closes it.
     pub fn close_group(&self) {
         if self.is_github_actions {
-            raw("::endgroup::");
+            self.masks.write("::endgroup::");
         }
     }
 

@@ -154,7 +154,7 @@ impl Ecs {
                 }
                 Err(error) if error.is_throttled() => {
                     self.registrations.drained();
-                    if tried == THROTTLED_TRIES {
+                    if tried >= THROTTLED_TRIES {
                         return Err(error);
                     }
                     sleep(Duration::from_millis(1000 * tried).mul_f64(fastrand::f64())).await;

@@ -68,10 +68,7 @@ impl Run<'_> {
         self.hand_over(job).await;
         let board = board.borrow().clone();
         // Refused means that nothing has changed, the registry and the data included.
-        let has_built = board.rows().iter().any(|row| row.build.started.is_some());
-        let has_migrated =
-            prepared.plan.services.iter().any(|planned| planned.migration.as_ref().is_some_and(|migration| !migration.is_done));
-        let verdict = if has_built || has_migrated { board.verdict().after_a_change() } else { board.verdict() };
+        let verdict = if prepared.has_changed { board.verdict().after_a_change() } else { board.verdict() };
         self.mark_passed(prepared, &board, &verdict).await;
         let mut ending = Ending { verdict: Some(verdict), warnings: std::mem::take(&mut prepared.warnings), ..Ending::default() };
         self.tell_of_the_suite(&board, &mut ending).await;
@@ -135,10 +132,14 @@ impl Run<'_> {
     async fn mark_passed(&self, prepared: &mut Prepared, board: &Board, verdict: &Verdict) {
         let is_whole = verdict.exit_code == exit::SUCCESS && !self.request.skip_smoke && self.request.command != Command::Rollback;
         let has_passed = || prepared.plan.has_passed() || board.suite().is_none_or(|standing| matches!(standing.state, State::Passed(_)));
-        if is_whole && has_passed() && !self.cancel.is_cancelled() {
-            let marked =
-                self.until_cancelled(async { Ok(names::mark_passed(self.request, &prepared.clients, &prepared.plan).await) }).await;
-            prepared.warnings.extend(marked.unwrap_or_default());
+        if !is_whole || !has_passed() {
+            return;
         }
+        let marked = self.cancel.until(names::mark_passed(self.request, &prepared.clients, &prepared.plan)).await;
+        prepared.warnings.extend(marked.unwrap_or_else(|| {
+            let why =
+                "interrupted before every image was marked as passed, so DEPLOY_REQUIRE_PASSED may not let them through: run it again";
+            vec![why.to_owned()]
+        }));
     }
 }

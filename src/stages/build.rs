@@ -20,6 +20,7 @@ use crate::clients::process::Ended;
 use crate::config::Request;
 use crate::domain::board::Board;
 use crate::domain::change::{FoundImage, How, Source};
+use crate::domain::credential::redact_lines;
 use crate::domain::diagnosis;
 use crate::domain::image::Image;
 use crate::domain::names::ServiceName;
@@ -226,7 +227,7 @@ impl Workshop<'_> {
         let (log, way_out) = match error {
             BuildError::Failed(ended) => {
                 let from = ended.tail.len().saturating_sub(LAST_LINES);
-                let log = ended.tail[from..].to_vec();
+                let log = redact_lines(&ended.tail[from..]);
                 let hint = diagnosis::build_hint(log.iter().map(String::as_str));
                 let usual =
                     if in_test { "mend the test, or what it tests" } else { "mend the build; its whole output is in the log above" };
@@ -314,6 +315,7 @@ impl Workshop<'_> {
         let checkout = checkout::read(&folder, hidden).await.filter(|checkout| checkout.head == source.commit);
         if let Some(checkout) = checkout
             && checkout::export(&folder, &source.commit, &to, hidden).await
+            && is_within(&to, &[&service.context, &service.dockerfile])
         {
             if checkout.is_changed {
                 let commit = source.commit.short();
@@ -328,6 +330,13 @@ impl Workshop<'_> {
         let url = format!("{server}/{repository}.git#{}{folder}", source.commit);
         (Context::Git { url, token: None }, dockerfile.to_owned())
     }
+}
+
+/// No link of the commit leads out of its own files, to the checkout's `.git` or to what earlier steps have left.
+fn is_within(folder: &Path, paths: &[&str]) -> bool {
+    let Ok(folder) = folder.canonicalize() else { return false };
+    // What is not there is docker's to tell.
+    paths.iter().all(|path| folder.join(path).canonicalize().map_or(true, |real| real.starts_with(&folder)))
 }
 
 pub(super) const NO_DOCKER: &str =

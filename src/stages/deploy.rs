@@ -201,6 +201,9 @@ impl Release<'_> {
             }
             Err(Stopped::Failed(failure)) => self.advance(name, State::Done(End::Failed(failure))),
             Err(Stopped::Halted) => self.advance(name, State::Done(End::NotBegun)),
+            // Left where it is by a run that was told to stop: perhaps in flight.
+            Err(Stopped::Lost(_)) if self.is_halted() && !self.job.stops_on_failure => {}
+            Err(Stopped::Lost(failure)) => self.advance(name, State::Done(End::Failed(failure))),
         }
     }
 

@@ -1,11 +1,12 @@
 //! Runs migrations before the first update, in dependency order, each as a task of the *new* definition (CONTRACT 5.9).
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use super::{Clients, log_tail};
-use crate::clients::call::{CallError, NO_ANSWER};
+use crate::clients::call::CallError;
 use crate::clients::console::Console;
 use crate::clients::ecs::OneOff;
 use crate::config::{Command, Request};
@@ -24,40 +25,38 @@ const NEVER_STARTED: &str = "TaskFailedToStart";
 /// Looks at a migration that fail in a row before it counts as lost.
 const BLIND_LOOKS: u32 = 30;
 
-/// What migrations left behind for the deployment.
-#[derive(Debug, Default)]
-pub struct Migrated {
-    /// What did not stop the run.
-    pub warnings: Vec<String>,
-}
-
-/// Runs every migration of the plan that has not been run yet. The definitions that they needed are in the plan afterwards.
+/// Runs every migration of the plan that has not been run yet. The definitions that they needed are in the plan afterwards. As soon
+/// as one may have begun, `has_begun` says so, also to whoever breaks this off. Returns what did not stop the run.
 ///
 /// # Errors
 /// `Error::Migration` on the first that fails: no service has been updated by then.
-pub async fn migrate(request: &Request, clients: &Clients, plan: &mut Plan, console: &Console) -> Result<Migrated, Error> {
-    let (mut migrated, mut has_begun) = (Migrated::default(), false);
+pub async fn migrate(
+    request: &Request,
+    clients: &Clients,
+    plan: &mut Plan,
+    console: &Console,
+    has_begun: &AtomicBool,
+) -> Result<Vec<String>, Error> {
+    let mut warnings = Vec::new();
     for planned in &mut plan.services {
         let Some(migration) = planned.migration.clone().filter(|migration| !migration.is_done) else { continue };
         let Start::Update(body) = &planned.start else { continue };
+        let ended = |failed| Error::Migration { failed, has_begun: has_begun.load(Ordering::Relaxed) };
         clients.ecs.turn_to_register().await;
-        let definition = clients.ecs.register(body).await.map_err(|error| not_begun(planned, &error).after(has_begun))?;
+        let definition = clients.ecs.register(body).await.map_err(|error| ended(not_begun(planned, &error)))?;
         planned.start = Start::Registered(definition.clone());
         let began = Instant::now();
         console.line(&format!("migrating {}: {}", planned.name, migration.command.join(" ")));
-        one(request, clients, planned, &migration, &definition).await.map_err(|failed| failed.after(has_begun))?;
-        has_begun = true;
+        one(request, clients, planned, &migration, &definition, has_begun).await.map_err(ended)?;
         console.line(&format!("migrated {} in {}", planned.name, duration(began.elapsed())));
         if let Some(service) = request.services.get(&planned.name)
             && let Some(digest) = &planned.to.digest
             && let Err(error) = clients.ecr.tag(&service.ecr_repo, digest, &migration.mark).await
         {
-            migrated
-                .warnings
-                .push(format!("{}: its migration succeeded but could not be marked, so it may run again: {error}", planned.name));
+            warnings.push(format!("{}: its migration succeeded but could not be marked, so it may run again: {error}", planned.name));
         }
     }
-    Ok(migrated)
+    Ok(warnings)
 }
 
 /// Runs one, or takes up the one that an interrupted run has left.
@@ -67,9 +66,13 @@ async fn one(
     planned: &PlannedService,
     migration: &PlannedMigration,
     definition: &DefinitionArn,
-) -> Result<(), Failed> {
+    has_begun: &AtomicBool,
+) -> Result<(), FailedStep> {
+    let had_begun = has_begun.load(Ordering::Relaxed);
     let started_by = started_by(planned, migration);
-    let task = match earlier(clients, planned, &started_by).await.map_err(|error| not_begun(planned, &error))? {
+    let found = earlier(clients, planned, &started_by).await.map_err(|error| not_begun(planned, &error))?;
+    has_begun.store(true, Ordering::Relaxed);
+    let task = match found {
         Earlier::Succeeded => return Ok(()),
         Earlier::Runs(task) => task,
         Earlier::None => {
@@ -83,11 +86,15 @@ async fn one(
             };
             match clients.ecs.run_once(&one_off).await {
                 Ok(task) => task,
-                // No good answer is no proof that nothing was begun.
+                // A refusal is proof that nothing was begun.
+                Err(error) if !error.is_passing() || error.is_throttled() => {
+                    has_begun.store(had_begun, Ordering::Relaxed);
+                    return Err(not_begun(planned, &error));
+                }
+                // No good answer is none.
                 Err(error) => match earlier(clients, planned, &started_by).await {
                     Ok(Earlier::Runs(task)) => task,
                     Ok(Earlier::Succeeded) => return Ok(()),
-                    Ok(Earlier::None) if error.code != NO_ANSWER => return Err(not_begun(planned, &error)),
                     _ => return Err(failed(planned, format!("whether its task was started is unknown: {error}"), Vec::new())),
                 },
             }
@@ -97,9 +104,11 @@ async fn one(
     match exit_code(&end, &planned.container) {
         Some(0) => Ok(()),
         code => {
+            if code.is_none() && end.code == NEVER_STARTED {
+                has_begun.store(had_begun, Ordering::Relaxed);
+            }
             let log = log_tail::of_task(clients, &planned.definition, &planned.container, &task).await;
-            let has_begun = code.is_some() || end.code != NEVER_STARTED;
-            Err(Failed { has_begun, ..failed(planned, told(&end, code), log) })
+            Err(failed(planned, told(&end, code), log))
         }
     }
 }
@@ -120,7 +129,7 @@ async fn earlier(clients: &Clients, planned: &PlannedService, started_by: &str) 
     Ok(tasks.into_iter().find(|task| task.end.is_none()).map_or(Earlier::None, |task| Earlier::Runs(task.id)))
 }
 
-async fn wait(request: &Request, clients: &Clients, planned: &PlannedService, task: &str) -> Result<TaskEnd, Failed> {
+async fn wait(request: &Request, clients: &Clients, planned: &PlannedService, task: &str) -> Result<TaskEnd, FailedStep> {
     let environment = &request.environment;
     let (began, mut blind) = (Instant::now(), 0);
     loop {
@@ -179,34 +188,21 @@ fn fnv(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// A migration that did not succeed.
-struct Failed {
-    step: FailedStep,
-    has_begun: bool,
-}
-
-impl Failed {
-    /// What ends the run, after others have or haven't begun.
-    fn after(self, others_have: bool) -> Error {
-        Error::Migration { failed: self.step, has_begun: self.has_begun || others_have }
-    }
-}
-
-fn not_begun(planned: &PlannedService, error: &CallError) -> Failed {
+fn not_begun(planned: &PlannedService, error: &CallError) -> FailedStep {
     let way_out = if error.is_denied() {
         "allow the role ecs:RegisterTaskDefinition, ecs:RunTask, ecs:ListTasks, ecs:DescribeTasks and iam:PassRole"
     } else {
         "run it again; if it stays, look at the AWS health dashboard"
     };
     let finding = Finding::new(planned.name.as_str(), format!("its migration could not be begun: {error}"), way_out);
-    Failed { step: FailedStep { finding, log: Vec::new() }, has_begun: false }
+    FailedStep { finding, log: Vec::new() }
 }
 
-fn failed(planned: &PlannedService, what: String, log: Vec<String>) -> Failed {
+fn failed(planned: &PlannedService, what: String, log: Vec<String>) -> FailedStep {
     let texts: Vec<&str> = log.iter().map(String::as_str).chain([what.as_str()]).collect();
     let hint = diagnosis::hint(texts).unwrap_or("read the log, mend the migration, and run the release again");
     let finding = Finding::new(planned.name.as_str(), format!("its migration failed: {what}"), hint);
-    Failed { step: FailedStep { finding, log }, has_begun: true }
+    FailedStep { finding, log }
 }
 
 /// Services that an irreversible migration of this release keeps from going back: the service itself, and what needs it. It

@@ -17,35 +17,55 @@ use crate::domain::service::Service;
 use crate::domain::tag::ReleaseTag;
 use crate::error::{Error, Finding};
 
+/// What naming came to.
+#[derive(Debug, Default)]
+pub struct Named {
+    /// The registry is other than before.
+    pub has_changed: bool,
+    /// What did not stop the run.
+    pub warnings: Vec<String>,
+}
+
 /// Gives every image of the plan the names that it lacks. What runs already and stays may lack them: that is a warning.
 ///
 /// # Errors
 /// `Error::Naming` with every image that could not be named, because a release that can't be found again can't be taken back
 /// to; `Error::Refused` where permissions are missing.
-pub async fn name(request: &Request, clients: &Clients, plan: &Plan, tag: &ReleaseTag) -> Result<Vec<String>, Error> {
+pub async fn name(request: &Request, clients: &Clients, plan: &Plan, tag: &ReleaseTag, has_built: bool) -> Result<Named, Error> {
     let wanted = plan.services.iter().filter_map(|planned| {
         let (service, chosen) = (request.services.get(&planned.name)?, planned.chosen.as_ref()?);
         let digest = chosen.image()?.digest.clone();
         Some((planned, service, digest, missing_tags(chosen, tag)))
     });
-    let work = wanted.map(|(planned, service, digest, tags)| async move { (planned, put(clients, service, &digest, &tags).await.err()) });
-    let failed: Vec<_> = stream::iter(work).buffer_unordered(AT_ONCE).collect().await;
-    let failed = failed.into_iter().filter_map(|(planned, failed)| Some((planned, failed?)));
+    let put = |(planned, service, digest, tags)| async move { (planned, put(clients, service, &digest, tags).await) };
+    let put: Vec<(&PlannedService, Put)> = stream::iter(wanted.map(put)).buffer_unordered(AT_ONCE).collect().await;
+    let has_changed = has_built || put.iter().any(|(_, put)| put.has_written);
+    let failed = put.into_iter().filter_map(|(planned, put)| Some((planned, put.failed?)));
     let (kept, failed): (Vec<_>, Vec<_>) = failed.partition(|(planned, _)| planned.start == Start::Nothing);
-    // Where nothing was built, nothing can have changed before the first refusal.
-    let has_built = plan.services.iter().any(|planned| planned.action == Action::Build);
-    let is_denied = !has_built && failed.iter().all(|(_, (_, error))| error.is_denied());
+    let is_denied = failed.iter().all(|(_, (_, error))| error.is_denied());
     let findings: Vec<Finding> = failed.into_iter().map(|(_, (finding, _))| finding).collect();
-    match (findings.is_empty(), is_denied) {
-        (true, _) => Ok(kept.into_iter().map(|(_, (finding, _))| format!("{}: {}", finding.subject, finding.what)).collect()),
+    let warnings = kept.into_iter().map(|(_, (finding, _))| format!("{}: {}", finding.subject, finding.what)).collect();
+    match (findings.is_empty(), is_denied && !has_changed) {
+        (true, _) => Ok(Named { has_changed, warnings }),
+        // Refused means that nothing has changed.
         (false, true) => Err(Error::Refused(findings)),
         (false, false) => Err(Error::Naming(findings)),
     }
 }
 
-async fn put(clients: &Clients, service: &Service, digest: &Digest, tags: &[String]) -> Result<(), (Finding, CallError)> {
-    for tag in tags {
-        let Err(error) = clients.ecr.tag(&service.ecr_repo, digest, tag).await else { continue };
+/// What came of naming one image.
+struct Put {
+    has_written: bool,
+    failed: Option<(Finding, CallError)>,
+}
+
+async fn put(clients: &Clients, service: &Service, digest: &Digest, tags: Vec<String>) -> Put {
+    let mut has_written = false;
+    for tag in &tags {
+        let Err(error) = clients.ecr.tag(&service.ecr_repo, digest, tag).await else {
+            has_written = true;
+            continue;
+        };
         let (repository, is_taken) = (&service.ecr_repo, error.code == "ImageTagAlreadyExistsException");
         // Another image of the same commit or tree bears it, and is as good.
         if is_taken && (tag.starts_with("sha-") || tag.starts_with("tree-")) {
@@ -58,9 +78,9 @@ async fn put(clients: &Clients, service: &Service, digest: &Digest, tags: &[Stri
             let what = format!("its image {} could not be tagged `{tag}`: {error}", digest.short());
             (what, way_out(&error, &format!("ecr:BatchGetImage and ecr:PutImage on repository {repository}")))
         };
-        return Err((Finding::new(service.name.as_str(), what, way_out), error));
+        return Put { has_written, failed: Some((Finding::new(service.name.as_str(), what, way_out), error)) };
     }
-    Ok(())
+    Put { has_written, failed: None }
 }
 
 /// Marks every image in scope as passed in this environment; what could not be marked, as warnings.

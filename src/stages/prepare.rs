@@ -21,6 +21,8 @@ pub struct Prepared {
     pub world: World,
     /// The plan.
     pub plan: Plan,
+    /// Images were built or named, or a migration was run: the release is no longer one that has changed nothing.
+    pub has_changed: bool,
     /// What did not stop the run.
     pub warnings: Vec<String>,
 }
@@ -115,7 +117,7 @@ pub async fn prepare(request: &Request, clients: Clients, tag: &ReleaseTag, appl
         let mut warnings = world.warnings.clone();
         warnings.extend(older::check(request, &world, &plan)?);
         warnings.extend(source::untagged(request, &world.sources));
-        return Ok(Prepared { clients, world, plan, warnings });
+        return Ok(Prepared { clients, world, plan, has_changed: false, warnings });
     }
 }
 
@@ -129,12 +131,14 @@ pub async fn provide(workshop: &Workshop<'_>, tag: &ReleaseTag, prepared: &mut P
     if request.command == Command::Rollback {
         return Ok(());
     }
-    let Prepared { clients, world, plan, warnings } = prepared;
+    let Prepared { clients, world, plan, has_changed, warnings } = prepared;
     if plan.builds().next().is_some() {
         warnings.extend(workshop.build(tag, plan, world).await?);
+        *has_changed = true;
         *plan = plan::plan(request, tag, world)?;
     }
-    let named = workshop.cancel.until(names::name(request, clients, plan, tag)).await.ok_or(Error::CancelledBuilding)??;
-    warnings.extend(named);
+    let named = workshop.cancel.until(names::name(request, clients, plan, tag, *has_changed)).await.ok_or(Error::CancelledBuilding)??;
+    *has_changed |= named.has_changed;
+    warnings.extend(named.warnings);
     Ok(())
 }

@@ -11,6 +11,7 @@ use super::progress::Progress;
 use super::read;
 use crate::clients::call::CallError;
 use crate::clients::console::Console;
+use crate::clients::ecs::ReadError;
 use crate::domain::board::{Board, State};
 use crate::domain::names::{DefinitionArn, EcsServiceName, ServiceName};
 use crate::domain::outcome::{End, Failure, FailureKind, RunsNow};
@@ -34,24 +35,26 @@ pub async fn roll_back(job: Job<'_>, console: &Console) {
     if returns.is_empty() || job.cancel.is_cancelled() {
         return;
     }
-    let views = match fresh_views(&job, &returns).await {
-        Ok(views) => views,
-        Err(error) => {
+    let views = match job.cancel.until(fresh_views(&job, &returns)).await {
+        Some(Ok(views)) => views,
+        // What can't have been seen is not called taken back: everything is left as it was told.
+        None => return,
+        Some(Err(error)) => {
             returns.iter().for_each(|back| settle(&job, back, Err(not_taken_back(&job, back, &error.to_string()))));
             return;
         }
     };
     let mut services = Vec::new();
     for back in &returns {
-        let fit = match views.iter().find(|view| view.name == back.planned.view.name) {
-            Some(view) => Some(fit(&job, back, view).await),
-            None => None,
+        let Some(view) = views.iter().find(|view| view.name == back.planned.view.name) else {
+            settle(&job, back, Err(not_taken_back(&job, back, "ECS no longer knows the service")));
+            continue;
         };
-        match fit {
+        match job.cancel.until(fit(&job, back, view)).await {
             Some(Fit::GoesBack(planned)) => services.push(*planned),
             Some(Fit::IsBack) => settle(&job, back, Ok(())),
-            Some(Fit::Strangers(failure)) => settle(&job, back, Err(failure)),
-            None => settle(&job, back, Err(not_taken_back(&job, back, "ECS no longer knows the service"))),
+            Some(Fit::Stays(failure)) => settle(&job, back, Err(failure)),
+            None => return,
         }
     }
     if !services.is_empty() {
@@ -85,22 +88,32 @@ fn returns<'a>(job: &Job<'a>) -> Vec<Return<'a>> {
 }
 
 /// The services as they stand, from answers that are no older than what this run did: `DescribeServices` may lag behind an update,
-/// and a service that seems to run as before would be called taken back.
+/// and a service that seems to run as before would be called taken back. An answer that doesn't come is waited for, because without
+/// it nothing goes back.
 async fn fresh_views(job: &Job<'_>, returns: &[Return<'_>]) -> Result<Vec<ServiceView>, CallError> {
     let names: Vec<EcsServiceName> = returns.iter().map(|back| back.planned.view.name.clone()).collect();
-    let began = Instant::now();
+    let (environment, began) = (&job.request.environment, Instant::now());
     loop {
-        let views = read::views(job.clients, &names).await?;
-        let is_behind = |back: &Return<'_>| {
-            let view = views.iter().find(|view| view.name == back.planned.view.name)?;
-            let ours = job.board.borrow().row(&back.planned.name)?.deployment.clone()?;
-            Some(rollout::is_behind(view, &back.planned.view, &ours))
-        };
-        let is_fresh = !returns.iter().any(|back| is_behind(back) == Some(true));
-        if is_fresh || began.elapsed() >= STALE_FOR || job.cancel.is_cancelled() {
-            return Ok(views);
+        match read::views(job.clients, &names).await {
+            Ok(views) if began.elapsed() >= STALE_FOR || returns.iter().all(|back| !is_behind(job, back, &views)) => return Ok(views),
+            Err(error) if !error.is_passing() || began.elapsed() >= environment.timeout => return Err(error),
+            Ok(_) | Err(_) => sleep(environment.poll).await,
         }
-        sleep(job.request.environment.poll).await;
+    }
+}
+
+/// The answer is older than this run's update.
+fn is_behind(job: &Job<'_>, back: &Return<'_>, views: &[ServiceView]) -> bool {
+    let view = views.iter().find(|view| view.name == back.planned.view.name);
+    let board = job.board.borrow();
+    let Some((view, row)) = view.zip(board.row(&back.planned.name)) else { return false };
+    match (&row.deployment, &row.state) {
+        (Some(ours), _) => rollout::is_behind(view, &back.planned.view, ours),
+        // Whether there is one of ours is not known: as long as nothing has moved, it may still show.
+        (None, State::Done(End::Failed(Failure { kind: FailureKind::Unwatched, .. }))) => {
+            view.primary().map(|primary| &primary.id) == back.planned.view.primary().map(|primary| &primary.id)
+        }
+        (None, _) => false,
     }
 }
 
@@ -108,18 +121,26 @@ async fn fresh_views(job: &Job<'_>, returns: &[Return<'_>]) -> Result<Vec<Servic
 enum Fit {
     GoesBack(Box<PlannedService>),
     IsBack,
-    Strangers(Failure),
+    Stays(Failure),
 }
 
 /// Only our own deployment is taken back; someone else's newer one is left and reported.
 async fn fit(job: &Job<'_>, back: &Return<'_>, view: &ServiceView) -> Fit {
-    let Some(primary) = view.primary() else { return Fit::Strangers(not_taken_back(job, back, "ECS lists no PRIMARY deployment")) };
+    let Some(primary) = view.primary() else { return Fit::Stays(not_taken_back(job, back, "ECS lists no PRIMARY deployment")) };
     if primary.definition == back.to && view.is_steady() {
         before(job, back).await;
         return Fit::IsBack;
     }
-    if primary.definition != back.to && !is_ours(job, back, primary).await {
-        return Fit::Strangers(Failure {
+    let is_ours = match primary.definition == back.to {
+        true => Ok(true),
+        false => is_ours(job, back, primary).await,
+    };
+    if let Err(error) = &is_ours {
+        let why = format!("whose {} ({}) is can't be told: {error}", primary.id, primary.definition.short());
+        return Fit::Stays(Failure { runs_now: RunsNow::Mixed, ..not_taken_back(job, back, &why) });
+    }
+    if is_ours == Ok(false) {
+        return Fit::Stays(Failure {
             kind: FailureKind::Superseded { by: Some(primary.id.clone()) },
             reason: format!("{} ({}) is someone else's and newer: it was left", primary.id, primary.definition.short()),
             details: Vec::new(),
@@ -156,14 +177,14 @@ async fn before(job: &Job<'_>, back: &Return<'_>) -> Side {
 }
 
 /// Whether the PRIMARY is what this release began, or found. After a lost answer its id is unknown, and its label tells.
-async fn is_ours(job: &Job<'_>, back: &Return<'_>, primary: &Deployment) -> bool {
+async fn is_ours(job: &Job<'_>, back: &Return<'_>, primary: &Deployment) -> Result<bool, ReadError> {
     let known = job.board.borrow().row(&back.planned.name).and_then(|row| row.deployment.clone());
     let found = back.planned.view.primary().map(|found| &found.id);
     if known.is_some() || found == Some(&primary.id) {
-        return known.as_ref() == Some(&primary.id) || found == Some(&primary.id);
+        return Ok(known.as_ref() == Some(&primary.id) || found == Some(&primary.id));
     }
-    let Ok(definition) = job.clients.ecs.definition(&primary.definition).await else { return false };
-    definition.label(&back.planned.container, LABEL_RELEASE) == Some(job.request.tag_text().as_str())
+    let definition = job.clients.ecs.definition(&primary.definition).await?;
+    Ok(definition.label(&back.planned.container, LABEL_RELEASE) == Some(job.request.tag_text().as_str()))
 }
 
 /// Deploys the way back and writes how it went onto the release's board.

@@ -12,7 +12,7 @@ use crate::domain::names::{DefinitionArn, DeploymentId, EcsServiceName};
 use crate::domain::outcome::{Failure, FailureKind, RunsNow};
 use crate::domain::plan::{PlannedService, Start};
 use crate::domain::registration::Registration;
-use crate::domain::rollout::{Deployment, Expected, ServiceView};
+use crate::domain::rollout::{Deployment, Expected, RolloutState, ServiceView};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(300);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
@@ -30,6 +30,8 @@ pub(super) enum Stopped {
     Failed(Failure),
     /// The run was told to stop, or goes back, before anything was changed.
     Halted,
+    /// The same, but whether anything was changed nobody knows.
+    Lost(Failure),
 }
 
 /// A service in motion.
@@ -51,7 +53,7 @@ pub(super) async fn start(
         let joined = planned.view.deployments.iter().find(|deployment| deployment.id == *id);
         return Ok(started(planned, &planned.view, id, joined.map(|joined| joined.definition.clone()), timeout));
     }
-    let before = current(clients, name).await.map_err(|error| failed("ecs:DescribeServices", &error))?;
+    let before = current(clients, name, halted, timeout).await?;
     // ECS may have gone back by itself while others went first.
     if let (Start::Back(definition), Some(primary)) = (&planned.start, before.primary())
         && primary.definition == *definition
@@ -64,7 +66,7 @@ pub(super) async fn start(
         Start::Update(body) => {
             let (definition, has_waited) = register(clients, body, halted, timeout).await?;
             if has_waited {
-                before = current(clients, name).await.map_err(|error| failed("ecs:DescribeServices", &error))?;
+                before = current(clients, name, halted, timeout).await?;
                 follows_the_plan(planned, &before)?;
             }
             Update::To(definition)
@@ -144,7 +146,30 @@ async fn wait(pause: &mut Duration) {
     *pause = (*pause * 2).min(LONGEST_PAUSE);
 }
 
-async fn current(clients: &Clients, name: &EcsServiceName) -> Result<ServiceView, CallError> {
+/// The service as it stands, just before it is changed. What passes is waited for: nothing is lost by it.
+async fn current(
+    clients: &Clients,
+    name: &EcsServiceName,
+    halted: &watch::Receiver<bool>,
+    patience: Duration,
+) -> Result<ServiceView, Stopped> {
+    let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
+    loop {
+        let error = match look(clients, name).await {
+            Ok(view) => return Ok(view),
+            Err(error) => error,
+        };
+        if !error.is_passing() || began.elapsed() > patience {
+            return Err(failed("ecs:DescribeServices", &error));
+        }
+        wait(&mut pause).await;
+        if *halted.borrow() {
+            return Err(Stopped::Halted);
+        }
+    }
+}
+
+async fn look(clients: &Clients, name: &EcsServiceName) -> Result<ServiceView, CallError> {
     let gone =
         || CallError { operation: "DescribeServices", code: "MISSING".to_owned(), message: format!("there is no service {name} any more") };
     clients.ecs.services(std::slice::from_ref(name)).await?.into_iter().next().ok_or_else(gone)
@@ -167,31 +192,32 @@ async fn update_once(
     halted: &watch::Receiver<bool>,
     patience: Duration,
 ) -> Result<Answer, Stopped> {
-    let mut pause = FIRST_PAUSE;
-    let began = Instant::now();
+    let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
+    // The last try of which nobody knows what came: from then on no end of this says that nothing was begun.
+    let mut lost = None;
     loop {
         if *halted.borrow() {
-            return Err(Stopped::Halted);
+            return Err(lost.map_or(Stopped::Halted, |error| Stopped::Lost(unknown(&error))));
         }
         let error = match clients.ecs.update(name, update).await {
-            Ok(view) => return Ok(Answer { view, is_late: false }),
-            Err(error) if error.is_passing() => error,
-            Err(error) => return Err(failed("ecs:UpdateService and iam:PassRole", &error)),
+            Ok(view) => return Ok(Answer { view, is_late: lost.is_some() }),
+            Err(error) => error,
         };
         tracing::debug!(%error, service = %name, "no good answer to UpdateService");
-        if error.is_throttled() {
-            if began.elapsed() > patience {
-                return Err(failed("", &error));
-            }
+        if error.is_throttled() && began.elapsed() <= patience {
             wait(&mut pause).await;
             continue;
+        }
+        if error.is_throttled() || !error.is_passing() {
+            return Err(lost.map_or_else(|| failed("ecs:UpdateService and iam:PassRole", &error), |lost| Stopped::Failed(unknown(&lost))));
         }
         if let Some(view) = appeared(clients, name, before).await {
             return Ok(Answer { view, is_late: true });
         }
         if *update == Update::Again || began.elapsed() > UPDATE_PATIENCE {
-            return Err(unknown(&error));
+            return Err(Stopped::Failed(unknown(&error)));
         }
+        lost = Some(error);
     }
 }
 
@@ -203,7 +229,7 @@ async fn appeared(clients: &Clients, name: &EcsServiceName, before: &ServiceView
     while began.elapsed() < LOOK_FOR {
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
-        match current(clients, name).await {
+        match look(clients, name).await {
             Ok(now) if now.primary().map(|primary| &primary.id) != old => return Some(now),
             _ => {}
         }
@@ -231,6 +257,12 @@ fn check(before: &ServiceView, answer: &Answer, update: &Update) -> Result<Deplo
         Update::Again => before.primary().is_some_and(|primary| is_asked_for(&primary.definition)),
     };
     let others = || answer.view.deployments.iter().filter(|deployment| deployment.id != ours.id);
+    // By the time of a late answer ECS may have given ours up, and gone back under a fresh id.
+    let is_back = answer.is_late && !asked && before.primary().is_some_and(|old| old.definition == ours.definition);
+    if is_back {
+        let wanted = |other: &&Deployment| matches!(update, Update::To(definition) if other.definition == *definition);
+        return others().find(wanted).map(|ours| ours.id.clone()).ok_or_else(|| went_back(ours));
+    }
     let stranger = others().find(|other| !before.deployments.iter().any(|known| known.id == other.id));
     let follows = answer.is_late || old.is_none_or(|old| others().any(|other| other.id == *old));
     match stranger {
@@ -239,6 +271,22 @@ fn check(before: &ServiceView, answer: &Answer, update: &Update) -> Result<Deplo
         None if !follows => Err(went_over(&ours.id, None, "our deployment does not follow the one that the plan saw")),
         None => Ok(ours.id.clone()),
     }
+}
+
+/// What ran before runs again, and nothing tells any more of what was between.
+fn went_back(primary: &Deployment) -> Stopped {
+    let definition = primary.definition.short();
+    Stopped::Failed(Failure {
+        kind: FailureKind::RolledBack,
+        reason: format!(
+            "the answer to UpdateService was lost, and {definition} runs again, as {}: ECS took ours back before it was seen",
+            primary.id
+        ),
+        details: Vec::new(),
+        log: Vec::new(),
+        hint: "see the service's events in the ECS console: they say why, or who did it".to_owned(),
+        runs_now: if primary.state == RolloutState::Completed { RunsNow::Before } else { RunsNow::Mixed },
+    })
 }
 
 fn superseded(by: Option<&Deployment>, what: &str) -> Stopped {
@@ -265,15 +313,15 @@ fn went_over(ours: &DeploymentId, by: Option<&Deployment>, what: &str) -> Stoppe
 }
 
 /// Nobody knows whether the update happened.
-fn unknown(error: &CallError) -> Stopped {
-    Stopped::Failed(Failure {
+fn unknown(error: &CallError) -> Failure {
+    Failure {
         kind: FailureKind::Unwatched,
         reason: format!("the answer to UpdateService was lost, and ECS shows no new deployment: {error}"),
         details: Vec::new(),
         log: Vec::new(),
         hint: "run it again: what is in flight and ours is joined".to_owned(),
         runs_now: RunsNow::Mixed,
-    })
+    }
 }
 
 fn failed(permission: &str, error: &CallError) -> Stopped {

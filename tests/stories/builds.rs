@@ -198,14 +198,19 @@ async fn tags_that_can_not_be_moved_refuse_a_moved_git_tag_with_words() {
 
 /// A repository in the job's workspace, with one commit; its id and tree.
 fn checkout(folder: &Path) -> (String, String) {
+    std::fs::create_dir_all(folder).unwrap();
+    std::fs::write(folder.join("Dockerfile"), "FROM scratch\n").unwrap();
+    committed(folder)
+}
+
+/// Makes the folder a repository with one commit; its id and tree.
+pub(crate) fn committed(folder: &Path) -> (String, String) {
     let git = |words: &[&str]| {
         let output = Command::new("git").current_dir(folder).args(words).output().unwrap();
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     };
-    std::fs::create_dir_all(folder).unwrap();
     git(&["init", "--quiet"]);
-    std::fs::write(folder.join("Dockerfile"), "FROM scratch\n").unwrap();
     git(&["add", "--all"]);
     git(&["-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "--quiet", "--message=one"]);
     (git(&["rev-parse", "HEAD"]), git(&["rev-parse", "HEAD^{tree}"]))

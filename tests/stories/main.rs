@@ -33,4 +33,5 @@ mod secrecy;
 mod slack;
 mod status;
 mod success;
+mod uncertain;
 mod verify;

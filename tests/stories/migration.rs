@@ -70,12 +70,24 @@ async fn a_migration_that_never_began_is_not_said_to_have_changed_data() {
     job.sandbox.with(|world| world.image_mut("escher-asset-store", TAG).fate = Fate::CannotPull);
     job.run().await.ends(8, "failed").says("its migration failed: it never ran: ").says("no migration has begun");
     assert_eq!(job.count("UpdateService"), 0);
+    // Nor where the run was told to stop before it.
+    job.sandbox.with(|world| {
+        world.image_mut("escher-asset-store", TAG).fate = Fate::Well;
+        let slow = Effect::Delay(5.0);
+        world.fault(Fault { party: "ecs".into(), operation: "RegisterTaskDefinition".into(), skip: 0, times: 1, effect: slow });
+    });
+    let (before, child) = (job.count("RegisterTaskDefinition"), job.start());
+    while job.count("RegisterTaskDefinition") == before {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let (ran, _) = job.stopped(child, "TERM").await;
+    ran.ends(130, "cancelled");
+    assert!(!ran.stdout.contains("migration ran"), "{}", ran.stdout);
     // But where the first of two has run, it is said.
     let file = job.folder.path().join("configuration/services/context-engine.yml");
     let text = std::fs::read_to_string(&file).unwrap() + "migrate: { command: [./migrate, up] }\n";
     std::fs::write(&file, text).unwrap();
     job.sandbox.with(|world| {
-        world.image_mut("escher-asset-store", TAG).fate = Fate::Well;
         world.fault(Fault { party: "ecs".into(), operation: "RunTask".into(), skip: 1, times: 1, effect: refusal });
     });
     let ran = job.run().await;

@@ -2,6 +2,8 @@
 
 use escher_sandbox::{Breaker, Event, Fate};
 
+use crate::builds::committed;
+use crate::changes::{REPOSITORY, not_built};
 use crate::harness::{Job, TAG, escher};
 
 #[tokio::test]
@@ -90,4 +92,22 @@ async fn a_secret_is_hidden_in_whatever_form_it_is_written() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_link_out_of_the_commits_own_files_leads_no_build_there() {
+    let mut job = Job::tag_push(escher()).await;
+    job.sandbox.with(not_built);
+    job.with_docker();
+    let workspace = job.folder.path().join("workspace");
+    std::fs::create_dir_all(&workspace).unwrap();
+    // Where `actions/checkout` keeps the job's token.
+    std::os::unix::fs::symlink(workspace.join(".git/config"), workspace.join("Dockerfile")).unwrap();
+    let (commit, tree) = committed(&workspace);
+    let shown = workspace.display().to_string();
+    job.set("GITHUB_REPOSITORY", REPOSITORY).set("GITHUB_SHA", &commit).set("GITHUB_WORKSPACE", &shown);
+    job.sandbox.with(|world| world.github.repository_mut(REPOSITORY).tag(TAG, &commit, &tree).trees.len());
+    job.input("command", "build").run().await.ends(0, "success");
+    let arguments = job.sandbox.with(|world| world.engine.builds[0].arguments.clone());
+    assert!(arguments.last().is_some_and(|source| source.contains("://")), "GitHub's copy, not this machine's files: {arguments:?}");
 }

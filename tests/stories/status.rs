@@ -98,6 +98,14 @@ async fn for_machines_it_is_json_and_nothing_else() {
     let status: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stdout));
     assert_eq!(status["schema"], 1);
     assert_eq!(service(&status, "prod", "gateway")["runs"]["version"], "2.15.0");
+    // In a step of a job, too: masks are commands, and the runner reads those on stderr as well.
+    job.set("GITHUB_ACTIONS", "true");
+    let ran = job.run().await;
+    assert!(serde_json::from_str::<Value>(&ran.stdout).is_ok(), "{}", ran.stdout);
+    assert!(ran.stderr.contains("::add-mask::"), "{}", ran.stderr);
+    job.variables.remove("GITHUB_ACTIONS");
+    job.arguments = vec!["schema".into(), "--json".into()];
+    assert!(serde_json::from_str::<Value>(&job.run().await.stdout).is_ok());
     // What is refused is told beside it.
     job.arguments = vec!["status".into(), "--json".into(), "--services".into(), "gatewy".into()];
     let ran = job.run().await;
