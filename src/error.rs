@@ -159,7 +159,9 @@ impl Error {
             Self::Migration { has_begun: true, .. } => {
                 "a migration ran and may have changed data; no service was updated, every service runs as before"
             }
-            Self::Migration { has_begun: false, .. } => "no migration has begun; no service was updated, every service runs as before",
+            Self::Migration { has_begun: false, .. } => {
+                "this run has begun no migration; no service was updated, every service runs as before"
+            }
         }
     }
 }

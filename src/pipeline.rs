@@ -141,7 +141,8 @@ impl Run<'_> {
             return Ok(prepared);
         }
         let has_begun = AtomicBool::new(false);
-        let work = migrate::migrate(self.request, &prepared.clients, &mut prepared.plan, &self.console, &has_begun);
+        let Prepared { clients, plan, has_changed, .. } = &mut prepared;
+        let work = migrate::migrate(self.request, clients, plan, &self.console, *has_changed, &has_begun);
         let migrated = self.until_cancelled(work).await;
         let has_begun = has_begun.into_inner();
         prepared.warnings.extend(migrated.map_err(|error| match error {

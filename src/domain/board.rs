@@ -126,7 +126,10 @@ impl Board {
 
     /// Moves one service, and ends those that can no longer start because of it.
     pub fn advance(&mut self, name: &ServiceName, state: State, now: Duration) {
-        if let State::Done(End::Failed(failure)) = &state {
+        // What fails after the run was told to stop is not its cause.
+        if let State::Done(End::Failed(failure)) = &state
+            && !self.cancelled
+        {
             self.first_failure.get_or_insert(failure.kind.clone());
         }
         let bars_the_way = state.bars_the_way();
@@ -217,9 +220,14 @@ impl Board {
         }
     }
 
+    /// Told to stop: begins nothing more. What is just being started still ends, before `cancel`.
+    pub fn stop(&mut self) {
+        self.cancelled = true;
+    }
+
     /// Begins nothing more: what waits is not begun, what is in flight is left to ECS.
     pub fn cancel(&mut self, now: Duration) {
-        self.cancelled = true;
+        self.stop();
         for row in &mut self.rows {
             let end = match &row.state {
                 State::Waiting if row.is_joined => End::LeftInFlight,

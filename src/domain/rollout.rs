@@ -109,7 +109,8 @@ impl ServiceView {
         self.primary().is_some_and(|primary| self.has_arrived(primary))
     }
 
-    fn has_arrived(&self, deployment: &Deployment) -> bool {
+    /// It is COMPLETED, and as many of its tasks run as are wanted.
+    pub fn has_arrived(&self, deployment: &Deployment) -> bool {
         deployment.state == RolloutState::Completed && deployment.running >= self.desired
     }
 
@@ -286,13 +287,21 @@ fn rollback_told(expected: &Expected, observed: &Observed<'_>, primary: &Deploym
 
 fn told(service: &ServiceView, ours: &DeploymentId, primary: &Deployment, is_new: impl Fn(&Event) -> bool) -> Option<String> {
     let ours = format!("deployment {ours}");
+    let mut messages = service.events.iter().filter(|event| is_new(event)).map(|event| &event.message);
+    let failed = messages.find(|message| message.contains(&ours) && message.contains("deployment failed")).cloned();
+    failed.or_else(|| told_back(service, primary, is_new))
+}
+
+fn told_back(service: &ServiceView, primary: &Deployment, is_new: impl Fn(&Event) -> bool) -> Option<String> {
     let back = format!("rolling back to deployment {}", primary.id);
-    let messages = || service.events.iter().filter(|event| is_new(event)).map(|event| &event.message);
-    messages()
-        .find(|message| message.contains(&ours) && message.contains("deployment failed"))
-        .or_else(|| messages().find(|message| message.contains(&back)))
-        .or_else(|| Some(&primary.reason).filter(|reason| reason.contains("rolling back")))
-        .cloned()
+    let mut messages = service.events.iter().filter(|event| is_new(event)).map(|event| &event.message);
+    let reason = || Some(&primary.reason).filter(|reason| reason.contains("rolling back"));
+    messages.find(|message| message.contains(&back)).or_else(reason).cloned()
+}
+
+/// What ECS has said since about its going back to the PRIMARY, whatever it went back from.
+pub fn went_back(now: &ServiceView, before: &ServiceView) -> Option<String> {
+    told_back(now, now.primary()?, |event| !before.events.iter().any(|known| known.id == event.id))
 }
 
 /// The answer may be older than our deployment: what was PRIMARY before still is, ours is not listed, and ECS has not said that it

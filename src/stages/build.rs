@@ -227,7 +227,8 @@ impl Workshop<'_> {
         let (log, way_out) = match error {
             BuildError::Failed(ended) => {
                 let from = ended.tail.len().saturating_sub(LAST_LINES);
-                let log = redact_lines(&ended.tail[from..]);
+                // All of it, because a key is known by its first line.
+                let log = redact_lines(&ended.tail)[from..].to_vec();
                 let hint = diagnosis::build_hint(log.iter().map(String::as_str));
                 let usual =
                     if in_test { "mend the test, or what it tests" } else { "mend the build; its whole output is in the log above" };

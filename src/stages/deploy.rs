@@ -376,6 +376,7 @@ impl Release<'_> {
     async fn leave(mut self) {
         self.halted.send_replace(true);
         self.job.stops_on_failure = false;
+        self.job.board.send_modify(Board::stop);
         let _ = timeout(LAST_STARTS, async {
             while let Some(joined) = self.starting.join_next().await {
                 if let Ok((name, result)) = joined {

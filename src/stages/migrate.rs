@@ -14,6 +14,7 @@ use crate::domain::diagnosis;
 use crate::domain::migration::PlannedMigration;
 use crate::domain::names::{DefinitionArn, ServiceName};
 use crate::domain::plan::{Action, Plan, PlannedService, Start};
+use crate::domain::registration::Registration;
 use crate::domain::rollout::{Task, TaskEnd};
 use crate::error::{Error, FailedStep, Finding};
 use crate::report::text::duration;
@@ -21,6 +22,9 @@ use crate::report::text::duration;
 /// ECS's word for a task of which no container ever ran
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html>, `stopCode`).
 const NEVER_STARTED: &str = "TaskFailedToStart";
+
+/// The call that begins one.
+const RUN: &str = "RunTask";
 
 /// Looks at a migration that fail in a row before it counts as lost.
 const BLIND_LOOKS: u32 = 30;
@@ -35,15 +39,22 @@ pub async fn migrate(
     clients: &Clients,
     plan: &mut Plan,
     console: &Console,
+    has_changed: bool,
     has_begun: &AtomicBool,
 ) -> Result<Vec<String>, Error> {
     let mut warnings = Vec::new();
     for planned in &mut plan.services {
         let Some(migration) = planned.migration.clone().filter(|migration| !migration.is_done) else { continue };
         let Start::Update(body) = &planned.start else { continue };
-        let ended = |failed| Error::Migration { failed, has_begun: has_begun.load(Ordering::Relaxed) };
-        clients.ecs.turn_to_register().await;
-        let definition = clients.ecs.register(body).await.map_err(|error| ended(not_begun(planned, &error)))?;
+        let ended = |stopped| {
+            let has_begun = has_begun.load(Ordering::Relaxed);
+            match stopped {
+                Stopped::Denied(finding) if !has_changed && !has_begun => Error::Refused(vec![finding]),
+                Stopped::Denied(finding) => Error::Migration { failed: FailedStep { finding, log: Vec::new() }, has_begun },
+                Stopped::Failed(failed) => Error::Migration { failed, has_begun },
+            }
+        };
+        let definition = register(request, clients, body).await.map_err(|error| ended(not_begun(planned, &error)))?;
         planned.start = Start::Registered(definition.clone());
         let began = Instant::now();
         console.line(&format!("migrating {}: {}", planned.name, migration.command.join(" ")));
@@ -59,6 +70,25 @@ pub async fn migrate(
     Ok(warnings)
 }
 
+/// Registers; throttled, it waits for its turn for as long as a deployment may take.
+async fn register(request: &Request, clients: &Clients, body: &Registration) -> Result<DefinitionArn, CallError> {
+    let began = Instant::now();
+    loop {
+        clients.ecs.turn_to_register().await;
+        match clients.ecs.register(body).await {
+            Err(error) if error.is_throttled() && began.elapsed() < request.environment.timeout => sleep(request.environment.poll).await,
+            registered => return registered,
+        }
+    }
+}
+
+/// Why a migration did not succeed.
+enum Stopped {
+    /// The role may not begin it.
+    Denied(Finding),
+    Failed(FailedStep),
+}
+
 /// Runs one, or takes up the one that an interrupted run has left.
 async fn one(
     request: &Request,
@@ -67,7 +97,7 @@ async fn one(
     migration: &PlannedMigration,
     definition: &DefinitionArn,
     has_begun: &AtomicBool,
-) -> Result<(), FailedStep> {
+) -> Result<(), Stopped> {
     let had_begun = has_begun.load(Ordering::Relaxed);
     let started_by = started_by(planned, migration);
     let found = earlier(clients, planned, &started_by).await.map_err(|error| not_begun(planned, &error))?;
@@ -86,15 +116,14 @@ async fn one(
             };
             match clients.ecs.run_once(&one_off).await {
                 Ok(task) => task,
-                // A refusal is proof that nothing was begun.
-                Err(error) if !error.is_passing() || error.is_throttled() => {
-                    has_begun.store(had_begun, Ordering::Relaxed);
-                    return Err(not_begun(planned, &error));
-                }
-                // No good answer is none.
+                // No good answer is no proof that nothing was begun, and a refusal may be that of a second try.
                 Err(error) => match earlier(clients, planned, &started_by).await {
                     Ok(Earlier::Runs(task)) => task,
                     Ok(Earlier::Succeeded) => return Ok(()),
+                    Ok(Earlier::None) if error.operation != RUN || !error.is_passing() => {
+                        has_begun.store(had_begun, Ordering::Relaxed);
+                        return Err(not_begun(planned, &error));
+                    }
                     _ => return Err(failed(planned, format!("whether its task was started is unknown: {error}"), Vec::new())),
                 },
             }
@@ -129,7 +158,7 @@ async fn earlier(clients: &Clients, planned: &PlannedService, started_by: &str) 
     Ok(tasks.into_iter().find(|task| task.end.is_none()).map_or(Earlier::None, |task| Earlier::Runs(task.id)))
 }
 
-async fn wait(request: &Request, clients: &Clients, planned: &PlannedService, task: &str) -> Result<TaskEnd, FailedStep> {
+async fn wait(request: &Request, clients: &Clients, planned: &PlannedService, task: &str) -> Result<TaskEnd, Stopped> {
     let environment = &request.environment;
     let (began, mut blind) = (Instant::now(), 0);
     loop {
@@ -188,21 +217,21 @@ fn fnv(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-fn not_begun(planned: &PlannedService, error: &CallError) -> FailedStep {
+fn not_begun(planned: &PlannedService, error: &CallError) -> Stopped {
     let way_out = if error.is_denied() {
         "allow the role ecs:RegisterTaskDefinition, ecs:RunTask, ecs:ListTasks, ecs:DescribeTasks and iam:PassRole"
     } else {
         "run it again; if it stays, look at the AWS health dashboard"
     };
     let finding = Finding::new(planned.name.as_str(), format!("its migration could not be begun: {error}"), way_out);
-    FailedStep { finding, log: Vec::new() }
+    if error.is_denied() { Stopped::Denied(finding) } else { Stopped::Failed(FailedStep { finding, log: Vec::new() }) }
 }
 
-fn failed(planned: &PlannedService, what: String, log: Vec<String>) -> FailedStep {
+fn failed(planned: &PlannedService, what: String, log: Vec<String>) -> Stopped {
     let texts: Vec<&str> = log.iter().map(String::as_str).chain([what.as_str()]).collect();
     let hint = diagnosis::hint(texts).unwrap_or("read the log, mend the migration, and run the release again");
     let finding = Finding::new(planned.name.as_str(), format!("its migration failed: {what}"), hint);
-    FailedStep { finding, log }
+    Stopped::Failed(FailedStep { finding, log })
 }
 
 /// Services that an irreversible migration of this release keeps from going back: the service itself, and what needs it. It

@@ -18,7 +18,7 @@ use crate::domain::outcome::{End, Failure, FailureKind, RunsNow};
 use crate::domain::plan::{Action, Plan, PlannedService, Side, Start};
 use crate::domain::planner::side_of;
 use crate::domain::rollout::{self, Deployment, STALE_FOR, ServiceView};
-use crate::domain::task_definition::LABEL_RELEASE;
+use crate::domain::task_definition::{LABEL_RELEASE, TaskDefinition};
 use crate::report::table::{self, log_line};
 
 /// A service that has to go back, and where to.
@@ -52,7 +52,10 @@ pub async fn roll_back(job: Job<'_>, console: &Console) {
         };
         match job.cancel.until(fit(&job, back, view)).await {
             Some(Fit::GoesBack(planned)) => services.push(*planned),
-            Some(Fit::IsBack) => settle(&job, back, Ok(())),
+            Some(Fit::IsBack(to)) => {
+                note(&job, back, &to);
+                settle(&job, back, Ok(()));
+            }
             Some(Fit::Stays(failure)) => settle(&job, back, Err(failure)),
             None => return,
         }
@@ -120,7 +123,7 @@ fn is_behind(job: &Job<'_>, back: &Return<'_>, views: &[ServiceView]) -> bool {
 /// How a service stands just before it goes back.
 enum Fit {
     GoesBack(Box<PlannedService>),
-    IsBack,
+    IsBack(Side),
     Stays(Failure),
 }
 
@@ -128,8 +131,7 @@ enum Fit {
 async fn fit(job: &Job<'_>, back: &Return<'_>, view: &ServiceView) -> Fit {
     let Some(primary) = view.primary() else { return Fit::Stays(not_taken_back(job, back, "ECS lists no PRIMARY deployment")) };
     if primary.definition == back.to && view.is_steady() {
-        before(job, back).await;
-        return Fit::IsBack;
+        return Fit::IsBack(before(job, back).await);
     }
     let is_ours = match primary.definition == back.to {
         true => Ok(true),
@@ -168,12 +170,29 @@ async fn before(job: &Job<'_>, back: &Return<'_>) -> Side {
     if back.planned.from.task_definition.as_ref() == Some(&back.to) {
         return back.planned.from.clone();
     }
-    let name = &back.planned.name;
-    let read = job.clients.ecs.definition(&back.to).await.ok();
-    let known = job.request.services.get(name).zip(read).map(|(service, definition)| side_of(service, &definition));
-    let side = Side { task_definition: Some(back.to.clone()), ..known.unwrap_or_default() };
-    job.board.send_modify(|board| board.note_previous(name, side.clone()));
-    side
+    let read = definition(job, &back.to).await.ok();
+    let known = job.request.services.get(&back.planned.name).zip(read).map(|(service, definition)| side_of(service, &definition));
+    Side { task_definition: Some(back.to.clone()), ..known.unwrap_or_default() }
+}
+
+/// Tells what a service goes back to, where that is not what ran when the run began.
+fn note(job: &Job<'_>, back: &Return<'_>, to: &Side) {
+    if back.planned.from.task_definition.as_ref() != Some(&back.to) {
+        job.board.send_modify(|board| board.note_previous(&back.planned.name, to.clone()));
+    }
+}
+
+/// Reads one; what passes is waited for, because without it nothing goes back.
+async fn definition(job: &Job<'_>, arn: &DefinitionArn) -> Result<TaskDefinition, ReadError> {
+    let began = Instant::now();
+    loop {
+        match job.clients.ecs.definition(arn).await {
+            Err(ReadError::Call(error)) if error.is_passing() && began.elapsed() < job.request.environment.timeout => {
+                sleep(job.request.environment.poll).await;
+            }
+            read => return read,
+        }
+    }
 }
 
 /// Whether the PRIMARY is what this release began, or found. After a lost answer its id is unknown, and its label tells.
@@ -183,7 +202,7 @@ async fn is_ours(job: &Job<'_>, back: &Return<'_>, primary: &Deployment) -> Resu
     if known.is_some() || found == Some(&primary.id) {
         return Ok(known.as_ref() == Some(&primary.id) || found == Some(&primary.id));
     }
-    let definition = job.clients.ecs.definition(&primary.definition).await?;
+    let definition = definition(job, &primary.definition).await?;
     Ok(definition.label(&back.planned.container, LABEL_RELEASE) == Some(job.request.tag_text().as_str()))
 }
 
@@ -196,6 +215,9 @@ async fn apply(job: &Job<'_>, console: &Console, returns: &[Return<'_>], service
     services.sort_by_key(|service| order(&service.name));
     let now = job.began.elapsed();
     among.iter().for_each(|name| job.board.send_modify(|board| board.advance(name, State::RollingBack, now)));
+    for back in returns {
+        services.iter().filter(|planned| planned.name == back.planned.name).for_each(|planned| note(job, back, &planned.to));
+    }
     let plan = Plan { environment: job.plan.environment.clone(), version: job.plan.version.clone(), services };
     let lines = table::plan(&plan);
     console.group("The release goes back, in reverse order", &lines);

@@ -12,7 +12,7 @@ use crate::domain::names::{DefinitionArn, DeploymentId, EcsServiceName};
 use crate::domain::outcome::{Failure, FailureKind, RunsNow};
 use crate::domain::plan::{PlannedService, Start};
 use crate::domain::registration::Registration;
-use crate::domain::rollout::{Deployment, Expected, RolloutState, ServiceView};
+use crate::domain::rollout::{self, Deployment, Expected, ServiceView};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(300);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
@@ -132,7 +132,7 @@ async fn register(
         if !error.is_throttled() || began.elapsed() > patience {
             return Err(failed("ecs:RegisterTaskDefinition and iam:PassRole", &error));
         }
-        wait(&mut pause).await;
+        wait(&mut pause, halted).await;
         clients.ecs.turn_to_register().await;
         if *halted.borrow() {
             return Err(Stopped::Halted);
@@ -140,10 +140,19 @@ async fn register(
     }
 }
 
-/// Longer each time, and by chance never in step with others.
-async fn wait(pause: &mut Duration) {
-    sleep(*pause + pause.mul_f64(fastrand::f64())).await;
+/// Longer each time, and by chance never in step with others; no longer than the run goes on.
+async fn wait(pause: &mut Duration, halted: &watch::Receiver<bool>) {
+    tokio::select! {
+        () = halt(halted) => {}
+        () = sleep(*pause + pause.mul_f64(fastrand::f64())) => {}
+    }
     *pause = (*pause * 2).min(LONGEST_PAUSE);
+}
+
+/// Ends when the run does no more.
+async fn halt(halted: &watch::Receiver<bool>) {
+    // A run that is gone has halted.
+    let _ = halted.clone().wait_for(|is_halted| *is_halted).await;
 }
 
 /// The service as it stands, just before it is changed. What passes is waited for: nothing is lost by it.
@@ -155,17 +164,18 @@ async fn current(
 ) -> Result<ServiceView, Stopped> {
     let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
     loop {
-        let error = match look(clients, name).await {
-            Ok(view) => return Ok(view),
-            Err(error) => error,
+        let error = tokio::select! {
+            biased;
+            () = halt(halted) => return Err(Stopped::Halted),
+            looked = look(clients, name) => match looked {
+                Ok(view) => return Ok(view),
+                Err(error) => error,
+            },
         };
         if !error.is_passing() || began.elapsed() > patience {
             return Err(failed("ecs:DescribeServices", &error));
         }
-        wait(&mut pause).await;
-        if *halted.borrow() {
-            return Err(Stopped::Halted);
-        }
+        wait(&mut pause, halted).await;
     }
 }
 
@@ -205,7 +215,7 @@ async fn update_once(
         };
         tracing::debug!(%error, service = %name, "no good answer to UpdateService");
         if error.is_throttled() && began.elapsed() <= patience {
-            wait(&mut pause).await;
+            wait(&mut pause, halted).await;
             continue;
         }
         if error.is_throttled() || !error.is_passing() {
@@ -257,13 +267,13 @@ fn check(before: &ServiceView, answer: &Answer, update: &Update) -> Result<Deplo
         Update::Again => before.primary().is_some_and(|primary| is_asked_for(&primary.definition)),
     };
     let others = || answer.view.deployments.iter().filter(|deployment| deployment.id != ours.id);
-    // By the time of a late answer ECS may have given ours up, and gone back under a fresh id.
-    let is_back = answer.is_late && !asked && before.primary().is_some_and(|old| old.definition == ours.definition);
-    if is_back {
-        let wanted = |other: &&Deployment| matches!(update, Update::To(definition) if other.definition == *definition);
-        return others().find(wanted).map(|ours| ours.id.clone()).ok_or_else(|| went_back(ours));
+    let is_wanted = |other: &&Deployment| matches!(update, Update::To(definition) if other.definition == *definition);
+    if answer.is_late && !asked {
+        return replaced(before, answer, ours, others().find(is_wanted));
     }
-    let stranger = others().find(|other| !before.deployments.iter().any(|known| known.id == other.id));
+    // What an earlier try of ours began is no stranger's.
+    let is_known = |other: &Deployment| before.deployments.iter().any(|known| known.id == other.id);
+    let stranger = others().find(|other| !(is_known(other) || answer.is_late && is_wanted(other)));
     let follows = answer.is_late || old.is_none_or(|old| others().any(|other| other.id == *old));
     match stranger {
         Some(_) => Err(went_over(&ours.id, stranger, "another deployment came between the check and our update")),
@@ -273,20 +283,24 @@ fn check(before: &ServiceView, answer: &Answer, update: &Update) -> Result<Deplo
     }
 }
 
-/// What ran before runs again, and nothing tells any more of what was between.
-fn went_back(primary: &Deployment) -> Stopped {
-    let definition = primary.definition.short();
-    Stopped::Failed(Failure {
+/// By the time of a late answer something else is PRIMARY: what ran before, where ECS has given ours up and gone back under a fresh
+/// id, or what somebody else has deployed.
+fn replaced(before: &ServiceView, answer: &Answer, primary: &Deployment, ours: Option<&Deployment>) -> Result<DeploymentId, Stopped> {
+    let is_as_before = before.primary().is_some_and(|old| old.definition == primary.definition);
+    if is_as_before && let Some(ours) = ours {
+        return Ok(ours.id.clone());
+    }
+    let Some(told) = rollout::went_back(&answer.view, before).filter(|_| is_as_before) else {
+        return Err(superseded(Some(primary), "another deployment came right after our update"));
+    };
+    Err(Stopped::Failed(Failure {
         kind: FailureKind::RolledBack,
-        reason: format!(
-            "the answer to UpdateService was lost, and {definition} runs again, as {}: ECS took ours back before it was seen",
-            primary.id
-        ),
+        reason: format!("the answer to UpdateService was lost, and {} runs again: {told}", primary.definition.short()),
         details: Vec::new(),
         log: Vec::new(),
-        hint: "see the service's events in the ECS console: they say why, or who did it".to_owned(),
-        runs_now: if primary.state == RolloutState::Completed { RunsNow::Before } else { RunsNow::Mixed },
-    })
+        hint: "see the service's events in the ECS console".to_owned(),
+        runs_now: if answer.view.has_arrived(primary) { RunsNow::Before } else { RunsNow::Mixed },
+    }))
 }
 
 fn superseded(by: Option<&Deployment>, what: &str) -> Stopped {

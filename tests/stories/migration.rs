@@ -65,10 +65,10 @@ async fn a_migration_that_never_began_is_not_said_to_have_changed_data() {
         world.fault(Fault { party: "ecs".into(), operation: "RunTask".into(), skip: 0, times: 1, effect: refusal.clone() });
     });
     let ran = job.run().await;
-    ran.ends(8, "failed").says("its migration could not be begun: RunTask: AccessDeniedException").says("no migration has begun");
+    ran.ends(3, "refused").says("its migration could not be begun: RunTask: AccessDeniedException").says("nothing has changed");
     // Nor is one whose container never ran.
     job.sandbox.with(|world| world.image_mut("escher-asset-store", TAG).fate = Fate::CannotPull);
-    job.run().await.ends(8, "failed").says("its migration failed: it never ran: ").says("no migration has begun");
+    job.run().await.ends(8, "failed").says("its migration failed: it never ran: ").says("this run has begun no migration");
     assert_eq!(job.count("UpdateService"), 0);
     // Nor where the run was told to stop before it.
     job.sandbox.with(|world| {

@@ -1,6 +1,6 @@
 //! No secret is seen, and no text from outside is a command.
 
-use escher_sandbox::{Breaker, Event, Fate};
+use escher_sandbox::{Breaker, BuildFate, Event, Fate};
 
 use crate::builds::committed;
 use crate::changes::{REPOSITORY, not_built};
@@ -110,4 +110,25 @@ async fn a_link_out_of_the_commits_own_files_leads_no_build_there() {
     job.input("command", "build").run().await.ends(0, "success");
     let arguments = job.sandbox.with(|world| world.engine.builds[0].arguments.clone());
     assert!(arguments.last().is_some_and(|source| source.contains("://")), "GitHub's copy, not this machine's files: {arguments:?}");
+}
+
+#[tokio::test]
+async fn a_key_that_a_failed_build_prints_is_not_shown_by_its_last_lines() {
+    let mut job = Job::tag_push(escher()).await;
+    job.sandbox.with(not_built);
+    job.with_docker();
+    let body = (0..26).map(|line| format!("MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj{line:024}"));
+    let trouble = (0..8).map(|line| format!("ERROR: process {line} did not complete"));
+    let lines: Vec<String> = std::iter::once("-----BEGIN PRIVATE KEY-----".to_owned())
+        .chain(body)
+        .chain(["-----END PRIVATE KEY-----".to_owned()])
+        .chain(trouble)
+        .collect();
+    job.sandbox.with(|world| drop(world.engine.fates.insert("gateway".to_owned(), BuildFate::Fails(lines))));
+    let ran = job.only("gateway").run().await;
+    ran.ends(7, "failed").says("did not complete");
+    let slack = job.sandbox.with(|world| format!("{:?}", world.slack.messages));
+    for text in [&slack, &ran.summary, &ran.report.to_string()] {
+        assert!(text.contains("did not complete") && !text.contains("MIIEvQIBADANBgkqhkiG9w0BAQEFAASC"), "{text}");
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use escher_sandbox::{Breaker, Effect, Fate, Fault, RollbackId, RunFate, World};
+use escher_sandbox::{Breaker, Deed, Effect, Fate, Fault, RollbackId, RunFate, When, World};
 
 use crate::harness::{Job, TAG, escher};
 
@@ -33,14 +33,14 @@ fn runs(job: &Job, service: &str) -> String {
     })
 }
 
-/// Two services that don't need each other: the update of one is refused, the answer to the other's is lost, and for nine seconds
-/// ECS shows what was before.
+/// Two services that don't need each other: the answer to the first update is lost, the second is refused, and for nine seconds ECS
+/// shows what was before.
 async fn lost() -> Job {
     let mut world = escher();
     world.time_scale = 20.0;
     world.ecs.stale_reads = 180.0;
-    fault(&mut world, "UpdateService", 0, 1, error(400, "InvalidParameterException"));
     fault(&mut world, "UpdateService", 0, 1, Effect::LoseAnswer);
+    fault(&mut world, "UpdateService", 0, 1, error(400, "InvalidParameterException"));
     let mut job = Job::tag_push(world).await;
     job.only("asset-store autoresolver");
     job
@@ -99,11 +99,37 @@ async fn an_update_that_ecs_took_back_before_its_lost_answer_was_looked_up_is_a_
 }
 
 #[tokio::test]
+async fn somebody_who_deploys_over_a_lost_update_is_told_as_the_one_who_did() {
+    let mut world = escher();
+    world.time_scale = 20.0;
+    fault(&mut world, "UpdateService", 0, 1, Effect::LoseAnswer);
+    fault(&mut world, "DescribeServices", 2, 5, Effect::LoseRequest);
+    let after = When::AfterUpdate { service: "autoresolver".into(), seconds: 5.0 };
+    world.script(after, Deed::StrangerDeploys { service: "autoresolver".into() });
+    let mut job = Job::tag_push(world).await;
+    let ran = job.only("autoresolver").run().await;
+    ran.ends(4, "superseded").says("another deployment came right after our update").says("what the other deployment brings");
+}
+
+#[tokio::test]
+async fn what_fails_after_a_run_was_told_to_stop_is_not_its_cause() {
+    let mut world = escher();
+    fault(&mut world, "UpdateService", 0, 9, error(400, "AccessDeniedException"));
+    fault(&mut world, "DescribeServices", 1, 1, Effect::Delay(1.0));
+    let mut job = Job::tag_push(world).await;
+    job.only("autoresolver");
+    let child = job.start();
+    seen(&job, |job| job.count("DescribeServices") >= 2).await;
+    let (ran, _) = job.stopped(child, "TERM").await;
+    ran.ends(130, "cancelled");
+}
+
+#[tokio::test]
 async fn told_to_stop_before_ecs_shows_what_is_in_flight_it_is_not_called_taken_back() {
     let mut world = escher();
     world.time_scale = 20.0;
     world.ecs.stale_reads = 200.0;
-    fault(&mut world, "UpdateService", 0, 1, error(400, "InvalidParameterException"));
+    fault(&mut world, "UpdateService", 1, 1, error(400, "InvalidParameterException"));
     fault(&mut world, "StopServiceDeployment", 0, usize::MAX, error(400, "InvalidParameterException"));
     fault(&mut world, "ListServiceDeployments", 0, usize::MAX, error(400, "InvalidParameterException"));
     let mut job = Job::tag_push(world).await;
