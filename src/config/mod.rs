@@ -24,6 +24,7 @@ use runner::Runner;
 pub use command::{COMMANDS, Command};
 pub use value::Shape;
 
+use crate::domain::credential::redact;
 use crate::domain::environment::Environment;
 use crate::domain::graph::Graph;
 use crate::domain::names::ServiceName;
@@ -147,6 +148,8 @@ pub fn load(flags: &BTreeMap<String, String>, variables: &BTreeMap<String, Strin
     if as_json && request.as_ref().is_some_and(|request| request.command != Command::Status) {
         problems.push(Problem::input(JSON_FLAG, "belongs to `status`; every other command writes a JSON report (output `report`)"));
     }
+    // A message shows what is wrong, and that may be a credential that stands where none belongs.
+    problems.iter_mut().for_each(|problem| problem.message = redact(&problem.message));
     problems.sort();
     problems.dedup();
     let request = request.filter(|_| problems.is_empty()).map(Box::new).ok_or(problems);

@@ -132,3 +132,21 @@ async fn a_key_that_a_failed_build_prints_is_not_shown_by_its_last_lines() {
         assert!(text.contains("did not complete") && !text.contains("MIIEvQIBADANBgkqhkiG9w0BAQEFAASC"), "{text}");
     }
 }
+
+#[tokio::test]
+async fn a_credential_in_the_wrong_place_of_a_file_is_not_shown_by_the_refusal() {
+    const TOKEN: &str = "ghu_16C7e42F292c6912E7710c838347Ae178B4a";
+    for (file, line) in
+        [("environments/dev.env", format!("DEPLOY_{TOKEN}=1")), ("services/gateway.yml", format!("colour: x\nhealth: {TOKEN}"))]
+    {
+        let mut job = Job::tag_push(escher()).await;
+        let at = job.own_configuration().join(file);
+        let text = std::fs::read_to_string(&at).unwrap() + &line + "\n";
+        std::fs::write(&at, text).unwrap();
+        let ran = job.run().await;
+        ran.ends(2, "refused");
+        for text in [&ran.stdout, &ran.stderr, &ran.summary, &ran.report.to_string()] {
+            assert!(!text.contains(TOKEN), "{text}");
+        }
+    }
+}
