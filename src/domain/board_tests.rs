@@ -106,6 +106,20 @@ fn cancelling_begins_nothing_more_and_says_what_was_left() {
 }
 
 #[test]
+fn what_fails_after_a_run_was_told_to_stop_is_not_its_cause() {
+    for (stops_first, result) in [(true, RunResult::Cancelled), (false, RunResult::Refused)] {
+        let mut board = board(ESCHER);
+        board.advance(&"asset-store".into(), State::Starting, at(0));
+        if stops_first {
+            board.stop();
+        }
+        board.advance(&"asset-store".into(), failure(FailureKind::Denied, RunsNow::Before), at(1));
+        board.cancel(at(2));
+        assert_eq!(board.verdict().result, result);
+    }
+}
+
+#[test]
 fn the_critical_path_is_the_one_that_was() {
     let mut board = board(&[("a", &[]), ("b", &["a"]), ("c", &[])]);
     for (name, started, opened, ended) in [("a", 0, 10, 40), ("c", 0, 5, 30), ("b", 10, 20, 55)] {

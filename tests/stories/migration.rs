@@ -73,8 +73,8 @@ async fn a_migration_that_never_began_is_not_said_to_have_changed_data() {
     // Nor where the run was told to stop before it.
     job.sandbox.with(|world| {
         world.image_mut("escher-asset-store", TAG).fate = Fate::Well;
-        let slow = Effect::Delay(5.0);
-        world.fault(Fault { party: "ecs".into(), operation: "RegisterTaskDefinition".into(), skip: 0, times: 1, effect: slow });
+        let later = Effect::Error { status: 400, code: "ThrottlingException".into(), message: "Rate exceeded".into() };
+        world.fault(Fault { party: "ecs".into(), operation: "RegisterTaskDefinition".into(), skip: 0, times: usize::MAX, effect: later });
     });
     let (before, child) = (job.count("RegisterTaskDefinition"), job.start());
     while job.count("RegisterTaskDefinition") == before {
@@ -83,6 +83,7 @@ async fn a_migration_that_never_began_is_not_said_to_have_changed_data() {
     let (ran, _) = job.stopped(child, "TERM").await;
     ran.ends(130, "cancelled");
     assert!(!ran.stdout.contains("migration ran"), "{}", ran.stdout);
+    job.sandbox.with(|world| world.faults.clear());
     // But where the first of two has run, it is said.
     let file = job.folder.path().join("configuration/services/context-engine.yml");
     let text = std::fs::read_to_string(&file).unwrap() + "migrate: { command: [./migrate, up] }\n";

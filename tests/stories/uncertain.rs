@@ -112,19 +112,6 @@ async fn somebody_who_deploys_over_a_lost_update_is_told_as_the_one_who_did() {
 }
 
 #[tokio::test]
-async fn what_fails_after_a_run_was_told_to_stop_is_not_its_cause() {
-    let mut world = escher();
-    fault(&mut world, "UpdateService", 0, 9, error(400, "AccessDeniedException"));
-    fault(&mut world, "DescribeServices", 1, 1, Effect::Delay(1.0));
-    let mut job = Job::tag_push(world).await;
-    job.only("autoresolver");
-    let child = job.start();
-    seen(&job, |job| job.count("DescribeServices") >= 2).await;
-    let (ran, _) = job.stopped(child, "TERM").await;
-    ran.ends(130, "cancelled");
-}
-
-#[tokio::test]
 async fn told_to_stop_before_ecs_shows_what_is_in_flight_it_is_not_called_taken_back() {
     let mut world = escher();
     world.time_scale = 20.0;
